@@ -1,0 +1,98 @@
+export { defineRequest, defineEvent, subjectOf, type RequestContract, type EventContract } from "./contract.ts";
+export { encodeRequest, decodeReply, type RequestEnvelope, type DecodedReply } from "./envelope.ts";
+export { errorCode, wireError, type ErrorCode, type WireError } from "./errors.ts";
+export {
+  serviceKind,
+  name,
+  instanceRef,
+  instanceIdentity,
+  leaderTerm,
+  type ServiceKind,
+  type InstanceRef,
+  type InstanceIdentity,
+  type LeaderTerm,
+} from "./identity.ts";
+export {
+  hostFigures,
+  beat,
+  probe,
+  evidenceKind,
+  evidence,
+  detectorReport,
+  type HostFigures,
+  type Beat,
+  type EvidenceKind,
+  type Evidence,
+  type DetectorReport,
+} from "./heartbeat.ts";
+export {
+  exitEvidence,
+  childMessage,
+  supervisorMessage,
+  processKind,
+  runFile,
+  controlAction,
+  controlRequest,
+  controlReply,
+  type ExitEvidence,
+  type ChildMessage,
+  type SupervisorMessage,
+  type ProcessKind,
+  type RunFile,
+  type ControlAction,
+  type ControlReply,
+} from "./supervisor.ts";
+export {
+  clusterSettings,
+  defaultClusterSettings,
+  versionedSettings,
+  clusterRoles,
+  configurationBucket,
+  settingsKey,
+  rolesKey,
+  type ClusterSettings,
+  type VersionedSettings,
+  type ClusterRoles,
+} from "./cluster-configuration.ts";
+export {
+  routingState,
+  routingEntry,
+  routingTable,
+  routingPublished,
+  stateBucket,
+  routingKey,
+  supersedes,
+  type RoutingState,
+  type RoutingEntry,
+  type RoutingTable,
+} from "./routing.ts";
+export {
+  takeoverPhases,
+  historyEntry,
+  historyStream,
+  historySubject,
+  type TakeoverPhases,
+  type HistoryEntry,
+} from "./history.ts";
+export {
+  messageServerRole,
+  protocolVersion,
+  leaderBeat,
+  registration,
+  register,
+  deregister,
+  registeredServer,
+  clusterStatus,
+  getConfiguration,
+  setConfiguration,
+  drainServer,
+  resumeServer,
+  switchover,
+  readHistory,
+  type LeaderBeat,
+  type Registration,
+  type RegisterReply,
+  type RegisteredServer,
+  type ClusterStatus,
+} from "./message-server.ts";
+export { follow, setIntake, declaredLost } from "./app-server.ts";

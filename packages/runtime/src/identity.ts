@@ -1,0 +1,46 @@
+import type { InstanceIdentity, InstanceRef, ServiceKind } from "@understudy/contracts";
+import { uuidv7 } from "uuidv7";
+
+/**
+ * Who this process is. The incarnation is new at every start; an app server that was declared lost and is alive
+ * takes a new one without restarting (DESIGN 4), so read it each time, do not keep a copy.
+ */
+export class Identity {
+  #incarnation = uuidv7();
+  readonly #listeners: ((incarnation: string) => void)[] = [];
+
+  constructor(private readonly fixed: Omit<InstanceIdentity, "incarnation">) {}
+
+  get id(): string {
+    return this.fixed.id;
+  }
+  get kind(): ServiceKind {
+    return this.fixed.kind;
+  }
+  get cluster(): string {
+    return this.fixed.cluster;
+  }
+  get machine(): string {
+    return this.fixed.machine;
+  }
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+  get ref(): InstanceRef {
+    return { id: this.fixed.id, incarnation: this.#incarnation };
+  }
+  get full(): InstanceIdentity {
+    return { ...this.fixed, incarnation: this.#incarnation };
+  }
+
+  onChange(listener: (incarnation: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The old incarnation never comes back: whatever it still holds is refused. */
+  takeNewIncarnation(): InstanceRef {
+    this.#incarnation = uuidv7();
+    for (const listener of this.#listeners) listener(this.#incarnation);
+    return this.ref;
+  }
+}

@@ -1,0 +1,30 @@
+export {
+  ConfigurationError,
+  databaseVariables,
+  exitCodeForConfiguration,
+  integerVariable,
+  listVariable,
+  portVariable,
+  readConfiguration,
+  secretFileVariable,
+  serviceVariables,
+} from "./configuration.ts";
+export { CallerError, fromWire, InvariantError, OperationalError, toWire, UnderstudyError } from "./errors.ts";
+export { Identity } from "./identity.ts";
+export { createLog, LOG, NestLog, type Log } from "./log.ts";
+export { NatsConnections, type NatsConnectionState, type NatsSettings } from "./nats/connections.ts";
+export { HandlesRequest, InstanceServer, parseRequest, WireErrorFilter } from "./nats/instance-server.ts";
+export { call, listen, NoAnswerError, NoRespondersHint, publish, type CallOptions } from "./nats/messages.ts";
+export { Readiness } from "./ops/readiness.ts";
+export {
+  createPool,
+  poolOptions,
+  sessionName,
+  StandingRefusedError,
+  type DatabaseSettings,
+  type PoolOptions,
+} from "./postgres/database.ts";
+export { assertStanding, standingSchema } from "./postgres/standing.ts";
+export { CONFIGURATION, runService, tellSupervisor, type ServiceContext, type ServiceDefinition } from "./service.ts";
+export { Shutdown, shutdownPhases, type ShutdownPhase } from "./shutdown.ts";
+export { Backoff, pause } from "./wait.ts";

@@ -1,0 +1,191 @@
+/**
+ * The NATS connections of one process: the main one for everything, and a lifeline to each NATS node.
+ *
+ * A lifeline carries only what must not depend on one node: heartbeats and the answer to probes. While any
+ * lifeline stands, a probe is answered, so a 503 on the instance's own subject means that the process is gone, not
+ * that its NATS node is (DESIGN 3 and 4: the loss of a mere NATS node deposes nobody).
+ */
+import {
+  connect,
+  type Authenticator,
+  type ConnectionOptions,
+  type NatsConnection,
+  usernamePasswordAuthenticator,
+} from "@nats-io/transport-node";
+import type { Log } from "../log.ts";
+import { Backoff, pause } from "../wait.ts";
+
+export interface NatsSettings {
+  /** `nats://host:port`, the node on the own machine first. */
+  readonly servers: readonly string[];
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  /** Connection name shown by the server. */
+  readonly name: string;
+}
+
+export interface NatsConnectionState {
+  readonly server: string;
+  readonly connected: boolean;
+}
+
+// Two missed pings close a connection: a silent node is noticed after 2-3 s. The client's default is 2 min.
+const pingIntervalMs = 1_000;
+const maxPingsOut = 2;
+
+function optionsOf(settings: NatsSettings, servers: readonly string[], name: string): ConnectionOptions {
+  const authenticator: Authenticator | undefined =
+    settings.user === undefined ? undefined : usernamePasswordAuthenticator(settings.user, settings.password ?? "");
+  return {
+    servers: [...servers],
+    name,
+    noRandomize: true,
+    // Only the configured addresses: learnt ones may not be reachable from here (NAT, containers).
+    ignoreClusterUpdates: true,
+    reconnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    reconnectJitter: 100,
+    pingInterval: pingIntervalMs,
+    maxPingOut: maxPingsOut,
+    timeout: 2_000,
+    waitOnFirstConnect: false,
+    ...(authenticator && { authenticator }),
+  };
+}
+
+/** Connects, trying again without end until it stands or `signal` aborts. */
+async function connectPatiently(
+  options: ConnectionOptions,
+  log: Log,
+  signal: AbortSignal,
+): Promise<NatsConnection | undefined> {
+  const backoff = new Backoff(100, 2_000);
+  for (let attempt = 1; !signal.aborted; attempt++) {
+    try {
+      const connection = await connect(options);
+      if (!signal.aborted) return connection;
+      await connection.close();
+    } catch (error) {
+      // Once is normal at a start; then say it, but not in a loop.
+      if (attempt === 5 || attempt % 50 === 0) {
+        log.warn({ servers: options.servers, attempt, reason: (error as Error).message }, "waiting for NATS");
+      }
+      await pause(backoff.nextMs(), signal);
+    }
+  }
+  return undefined;
+}
+
+class Link {
+  connected = true;
+  constructor(
+    readonly connection: NatsConnection,
+    readonly server: string,
+    onChange: () => void,
+    log: Log,
+  ) {
+    void (async () => {
+      for await (const status of connection.status()) {
+        const before = this.connected;
+        if (status.type === "disconnect" || status.type === "staleConnection") this.connected = false;
+        else if (status.type === "reconnect") this.connected = true;
+        else if (status.type === "error") log.warn({ server, error: String(status.error) }, "NATS reported an error");
+        if (before !== this.connected) onChange();
+      }
+    })();
+  }
+}
+
+export class NatsConnections {
+  readonly #lifelines: Link[] = [];
+  readonly #onLifeline: ((connection: NatsConnection, server: string) => void)[] = [];
+  readonly #onState: ((connected: boolean) => void)[] = [];
+  readonly #abort = new AbortController();
+  #link: Link;
+
+  private constructor(
+    main: NatsConnection,
+    private readonly settings: NatsSettings,
+    private readonly log: Log,
+  ) {
+    this.#link = new Link(
+      main,
+      "main",
+      () => {
+        log[this.#link.connected ? "info" : "warn"](
+          { server: main.getServer() },
+          this.#link.connected ? "NATS is back" : "NATS connection lost",
+        );
+        for (const listener of this.#onState) listener(this.#link.connected);
+      },
+      log,
+    );
+  }
+
+  /** Waits until one NATS node answers; undefined when `signal` aborted before. */
+  static async open(settings: NatsSettings, log: Log, signal: AbortSignal): Promise<NatsConnections | undefined> {
+    const main = await connectPatiently(optionsOf(settings, settings.servers, settings.name), log, signal);
+    return main && new NatsConnections(main, settings, log);
+  }
+
+  /** The connection for requests, subscriptions, KV and streams. It reconnects by itself, for ever. */
+  get main(): NatsConnection {
+    return this.#link.connection;
+  }
+
+  get connected(): boolean {
+    return this.#link.connected;
+  }
+
+  onConnected(listener: (connected: boolean) => void): void {
+    this.#onState.push(listener);
+  }
+
+  /** Opens a lifeline to each node; returns at once, those that are away are tried again for ever. */
+  openLifelines(): void {
+    for (const [index, server] of this.settings.servers.entries()) {
+      void connectPatiently(
+        optionsOf(this.settings, [server], `${this.settings.name}:lifeline-${index}`),
+        this.log,
+        this.#abort.signal,
+      ).then((connection) => {
+        if (connection === undefined) return;
+        this.#lifelines.push(new Link(connection, server, () => undefined, this.log));
+        for (const listener of this.#onLifeline) listener(connection, server);
+      });
+    }
+  }
+
+  /** Calls `listener` for each lifeline that stands now and for each that comes; subscriptions survive reconnects. */
+  onLifeline(listener: (connection: NatsConnection, server: string) => void): void {
+    this.#onLifeline.push(listener);
+    for (const link of this.#lifelines) listener(link.connection, link.server);
+  }
+
+  /** Sends through every lifeline that stands; true when at least one did. */
+  publishEverywhere(subject: string, payload: string): boolean {
+    let sent = false;
+    for (const link of this.#lifelines) {
+      if (!link.connected || link.connection.isClosed()) continue;
+      link.connection.publish(subject, payload);
+      sent = true;
+    }
+    return sent;
+  }
+
+  get lifelines(): readonly NatsConnectionState[] {
+    return this.settings.servers.map((server) => ({
+      server,
+      connected: this.#lifelines.some((link) => link.server === server && link.connected),
+    }));
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await Promise.allSettled([
+      this.#link.connection.drain(),
+      ...this.#lifelines.map((link) => link.connection.close()),
+    ]);
+  }
+}

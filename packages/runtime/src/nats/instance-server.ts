@@ -1,0 +1,93 @@
+import type { RequestContract } from "@understudy/contracts";
+import type { NatsConnection, Subscription } from "@nats-io/transport-node";
+import { MessagePattern, RpcException, ServerNats } from "@nestjs/microservices";
+import { type z } from "zod";
+import { CallerError, toWire, UnderstudyError } from "../errors.ts";
+import { Catch, type ArgumentsHost, type RpcExceptionFilter } from "@nestjs/common";
+import { throwError, type Observable } from "rxjs";
+import type { Log } from "../log.ts";
+
+/** Handles a request of `contracts` in a Nest controller. */
+export const HandlesRequest = (contract: RequestContract): MethodDecorator =>
+  MessagePattern(contract.subject, { answeredBy: contract.answeredBy });
+
+/**
+ * Nest's NATS transport on the process's one connection, with two additions: `{id}` in a subject is this
+ * instance's id, and what only a leader answers is subscribed only while it leads, so that callers get NATS's 503 at
+ * once when there is no leader (L4).
+ */
+export class InstanceServer extends ServerNats {
+  readonly #leaderSubscriptions: Subscription[] = [];
+  #client: NatsConnection | undefined;
+  #leads = false;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly id: string,
+  ) {
+    super({});
+  }
+
+  override createNatsClient(): Promise<NatsConnection> {
+    return Promise.resolve(this.connection);
+  }
+
+  // The connection's owner reports its state.
+  override handleStatusUpdates(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  override bindEvents(client: NatsConnection): void {
+    this.#client = client;
+    this.#subscribe("instance");
+    if (this.#leads) this.#subscribe("leader");
+  }
+
+  /** Begins or ends to answer what only the leader answers. Takes effect at the NATS node with the next flush. */
+  setLeading(leads: boolean): void {
+    if (this.#leads === leads) return;
+    this.#leads = leads;
+    if (leads) this.#subscribe("leader");
+    else for (const subscription of this.#leaderSubscriptions.splice(0)) subscription.unsubscribe();
+  }
+
+  #subscribe(answeredBy: RequestContract["answeredBy"]): void {
+    if (this.#client === undefined) return;
+    for (const [pattern, handler] of this.messageHandlers) {
+      if ((handler.extras?.["answeredBy"] ?? "instance") !== answeredBy) continue;
+      const subscription = this.#client.subscribe(pattern.replace("{id}", this.id), {
+        callback: this.getMessageHandler(pattern).bind(this) as never,
+      });
+      if (answeredBy === "leader") this.#leaderSubscriptions.push(subscription);
+    }
+  }
+
+  /** The connection belongs to the process and is closed last; here only the subscriptions end. */
+  override async close(): Promise<void> {
+    this.setLeading(false);
+    await Promise.resolve();
+  }
+}
+
+/** Every error leaves a handler as `{ code, message, retryable }`. */
+@Catch()
+export class WireErrorFilter implements RpcExceptionFilter {
+  constructor(private readonly log: Log) {}
+  catch(error: unknown, _host: ArgumentsHost): Observable<never> {
+    if (!(error instanceof UnderstudyError)) this.log.error({ err: error }, "a handler failed");
+    return throwError(() => (error instanceof RpcException ? error.getError() : toWire(error)));
+  }
+}
+
+/** The checked payload of a request. @throws CallerError `invalid-request` naming every fault. */
+export function parseRequest<Request extends z.ZodType>(
+  contract: { readonly subject: string; readonly request: Request },
+  data: unknown,
+): z.infer<Request> {
+  const result = contract.request.safeParse(data);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => `${issue.path.join(".") || "request"}: ${issue.message}`);
+  throw new CallerError("invalid-request", `The request to ${contract.subject} is invalid: ${faults.join("; ")}`, {
+    faults,
+  });
+}
