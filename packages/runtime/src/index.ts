@@ -1,3 +1,4 @@
+export type { ApplicationContext, BusinessApplication } from "./application.ts";
 export {
   ConfigurationError,
   databaseVariables,
