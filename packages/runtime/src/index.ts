@@ -16,6 +16,7 @@ export { createLog, LOG, NestLog, type Log } from "./log.ts";
 export { NatsConnections, type NatsConnectionState, type NatsSettings } from "./nats/connections.ts";
 export { HandlesRequest, InstanceServer, parseRequest, WireErrorFilter } from "./nats/instance-server.ts";
 export { call, listen, NoAnswerError, NoRespondersHint, publish, type CallOptions } from "./nats/messages.ts";
+export { SettingsWatch } from "./nats/settings-watch.ts";
 export { Readiness } from "./ops/readiness.ts";
 export {
   createPool,
