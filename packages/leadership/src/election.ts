@@ -1,0 +1,400 @@
+/**
+ * Who leads a role: the pure core. It owns the state of one candidate and decides; it has no clock, no timers and no
+ * I/O. `Elector` feeds it events and carries out the actions it returns.
+ *
+ * States
+ *   following   somebody else leads, or nobody; `seen` is the last lease observed, `unchangedSince` when (own clock)
+ *   acquiring   a compare-and-swap for a new term is under way
+ *   leading     holds the term; acts until `actsUntil`, renews in time
+ *   releasing   gave the lease away, no longer acts; waits for the store's answer
+ *   stopped
+ *
+ * Invariants
+ *   L1  only a successful swap makes a leader; what is read only chooses the revision to swap from
+ *   L2  a new term is higher than the lease's and than the floor known from PostgreSQL
+ *   L3  `actsUntil` counts from the start of the swap that succeeded; silence counts from an observation
+ *   L4  hints shorten the wait for silence and are otherwise powerless
+ *   L8  after a pause of the own process, `mayAct` is false until a swap begun after it has succeeded
+ */
+import type { Evidence, InstanceRef } from "@understudy/contracts";
+import { isHeldBy, type Lease, type SeenLease } from "./lease.ts";
+import type { LeaseTiming } from "./timing.ts";
+
+export interface Candidate extends InstanceRef {
+  readonly machine: string;
+}
+
+interface PendingSwap {
+  readonly id: number;
+  readonly startedAt: number;
+  readonly lease: Lease;
+}
+
+interface Hint {
+  readonly holder: string;
+  readonly at: number;
+  readonly evidence: readonly Evidence[];
+}
+
+export type ElectionState =
+  | {
+      readonly kind: "following";
+      readonly seen: SeenLease | undefined;
+      readonly unchangedSince: number;
+      readonly hint: Hint | undefined;
+      /** Not before: after a refused or unknown swap the entry is read first. */
+      readonly reading: boolean;
+    }
+  | {
+      readonly kind: "acquiring";
+      readonly seen: SeenLease | undefined;
+      readonly unchangedSince: number;
+      readonly hint: Hint | undefined;
+      readonly swap: PendingSwap;
+      readonly evidence: readonly Evidence[];
+    }
+  | {
+      readonly kind: "leading";
+      readonly held: SeenLease;
+      readonly actsUntil: number;
+      readonly renewedAt: number;
+      readonly renewal: PendingSwap | undefined;
+      readonly lastTickAt: number;
+      /** Set after a pause of the own process: only a swap started later clears it. */
+      readonly suspendedAt: number | undefined;
+    }
+  | { readonly kind: "releasing"; readonly held: SeenLease; readonly swap: PendingSwap | undefined }
+  | { readonly kind: "stopped" };
+
+export type ElectionEvent =
+  | { readonly kind: "observed"; readonly seen: SeenLease | undefined }
+  | { readonly kind: "hint"; readonly holder: string; readonly evidence: readonly Evidence[] }
+  /** The holder answered: hints about it are void. */
+  | { readonly kind: "holder-alive"; readonly holder: string }
+  | { readonly kind: "tick" }
+  | { readonly kind: "swapped"; readonly swap: number; readonly revision: number }
+  | { readonly kind: "swap-refused"; readonly swap: number }
+  | { readonly kind: "swap-unknown"; readonly swap: number }
+  | { readonly kind: "release"; readonly to: string | undefined }
+  | { readonly kind: "stop" };
+
+export type ElectionAction =
+  | { readonly kind: "swap"; readonly id: number; readonly expectedRevision: number; readonly lease: Lease }
+  | { readonly kind: "read" }
+  | { readonly kind: "lead"; readonly held: SeenLease; readonly evidence: readonly Evidence[] }
+  | { readonly kind: "lose"; readonly held: SeenLease; readonly reason: string }
+  | { readonly kind: "released" };
+
+export interface ElectionSetting {
+  readonly role: string;
+  readonly me: Candidate;
+  readonly timing: LeaseTiming;
+  /** Highest term known from elsewhere (PostgreSQL). */
+  readonly termFloor: number;
+  /** Whether this candidate may take a lease at all now. */
+  readonly isEligible: boolean;
+  /** Own monotonic clock, milliseconds. */
+  readonly now: number;
+  /** Wall clock, for people. */
+  readonly wallClock: number;
+  /** A number not used for an earlier swap of this candidate. */
+  readonly nextSwap: number;
+}
+
+export interface Step {
+  readonly state: ElectionState;
+  readonly actions: readonly ElectionAction[];
+}
+
+export const initialState = (now: number): ElectionState => ({
+  kind: "following",
+  seen: undefined,
+  unchangedSince: now,
+  hint: undefined,
+  reading: true,
+});
+
+/** Whether effects are allowed at `now`. Ask before each effect. */
+export function mayAct(state: ElectionState, now: number, timing: LeaseTiming): boolean {
+  return (
+    state.kind === "leading" &&
+    state.suspendedAt === undefined && // L8
+    now - state.lastTickAt <= timing.pauseToleranceMs && // L8: paused, and the tick has not even run yet
+    now < state.actsUntil // L3
+  );
+}
+
+const stay = (state: ElectionState, ...actions: ElectionAction[]): Step => ({ state, actions });
+
+const follow = (seen: SeenLease | undefined, now: number, reading: boolean): ElectionState => ({
+  kind: "following",
+  seen,
+  unchangedSince: now,
+  hint: undefined,
+  reading,
+});
+
+/** Carries the election on by one event. Total: an event that does not fit the state changes nothing. */
+export function electionStep(state: ElectionState, event: ElectionEvent, setting: ElectionSetting): Step {
+  if (event.kind === "stop") {
+    return state.kind === "leading"
+      ? stay({ kind: "stopped" }, { kind: "lose", held: state.held, reason: "stopped" })
+      : stay({ kind: "stopped" });
+  }
+  switch (state.kind) {
+    case "following":
+      return whileFollowing(state, event, setting);
+    case "acquiring":
+      return whileAcquiring(state, event, setting);
+    case "leading":
+      return whileLeading(state, event, setting);
+    case "releasing":
+      return whileReleasing(state, event, setting);
+    case "stopped":
+      return stay(state);
+  }
+}
+
+type Following = Extract<ElectionState, { kind: "following" }>;
+type Acquiring = Extract<ElectionState, { kind: "acquiring" }>;
+type Leading = Extract<ElectionState, { kind: "leading" }>;
+type Releasing = Extract<ElectionState, { kind: "releasing" }>;
+
+const isNewer = (seen: SeenLease | undefined, known: SeenLease | undefined): boolean =>
+  seen !== undefined && (known === undefined || seen.revision > known.revision);
+
+function whileFollowing(state: Following, event: ElectionEvent, setting: ElectionSetting): Step {
+  const { now } = setting;
+  switch (event.kind) {
+    case "observed": {
+      if (event.seen !== undefined && !isNewer(event.seen, state.seen)) {
+        return reconsider({ ...state, reading: false }, setting);
+      }
+      // An empty read never unsees a lease: it may come from a replica that lags behind.
+      const seen = event.seen ?? state.seen;
+      const holderStays = seen !== undefined && state.hint?.holder === seen.lease.holder.incarnation;
+      const changed = isNewer(event.seen, state.seen);
+      return reconsider(
+        {
+          kind: "following",
+          seen,
+          unchangedSince: changed ? now : state.unchangedSince,
+          hint: holderStays ? state.hint : undefined,
+          reading: false,
+        },
+        setting,
+      );
+    }
+    case "hint":
+      return reconsider({ ...state, hint: { holder: event.holder, at: now, evidence: event.evidence } }, setting);
+    case "holder-alive":
+      return state.hint?.holder === event.holder ? stay({ ...state, hint: undefined }) : stay(state);
+    case "tick":
+      return reconsider(state, setting);
+    default:
+      return stay(state);
+  }
+}
+
+/** Why this candidate may try for the lease now; undefined when it may not. */
+function reasonToTry(state: Following, setting: ElectionSetting): readonly Evidence[] | undefined {
+  const { seen, hint } = state;
+  const { me, now, timing, wallClock } = setting;
+  const own = (kind: Evidence["kind"], detail?: string): Evidence[] => [
+    { kind, at: wallClock, observer: me.id, ...(detail !== undefined && { detail }) },
+  ];
+  if (seen === undefined) return own("first-start");
+  if (isHeldBy(seen, me) && seen.lease.status === "held") {
+    // A swap of ours whose answer was lost: it is ours to confirm, by a swap (L1).
+    return own("first-start", "an earlier request for the lease had been carried out");
+  }
+  if (seen.lease.status === "released") {
+    // Whoever gave it away takes it back only when nobody else wanted it.
+    const isMeant = !isHeldBy(seen, me) && (seen.lease.handTo === undefined || seen.lease.handTo === me.id);
+    return isMeant || now - state.unchangedSince >= timing.handOverMs
+      ? own("hand-over", `from ${seen.lease.holder.id}`)
+      : undefined;
+  }
+  if (hint !== undefined && hint.holder === seen.lease.holder.incarnation && now - hint.at <= timing.hintMs) {
+    return hint.evidence; // L4
+  }
+  if (now - state.unchangedSince >= timing.silenceMs) {
+    return own("lease-expired", `not renewed for ${Math.round(now - state.unchangedSince)} ms`); // L3
+  }
+  return undefined;
+}
+
+function reconsider(state: Following, setting: ElectionSetting): Step {
+  if (state.reading || !setting.isEligible) return stay(state);
+  const evidence = reasonToTry(state, setting);
+  if (evidence === undefined) return stay(state);
+  const { seen } = state;
+  const { me, now, role, nextSwap } = setting;
+  const next: Lease = {
+    role,
+    term: Math.max(seen?.lease.term ?? 0, setting.termFloor) + 1, // L2
+    holder: { id: me.id, incarnation: me.incarnation, machine: me.machine },
+    status: "held",
+    renewal: 0,
+    since: new Date(setting.wallClock).toISOString(),
+  };
+  return stay(
+    {
+      kind: "acquiring",
+      seen,
+      unchangedSince: state.unchangedSince,
+      hint: state.hint,
+      swap: { id: nextSwap, startedAt: now, lease: next },
+      evidence,
+    },
+    { kind: "swap", id: nextSwap, expectedRevision: seen?.revision ?? 0, lease: next },
+  );
+}
+
+function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: ElectionSetting): Step {
+  const { now, timing } = setting;
+  switch (event.kind) {
+    case "swapped": {
+      if (event.swap !== state.swap.id) return stay(state);
+      const held = { lease: state.swap.lease, revision: event.revision };
+      return stay(
+        {
+          kind: "leading",
+          held,
+          actsUntil: state.swap.startedAt + timing.actForMs, // L3: from the start of the attempt
+          renewedAt: state.swap.startedAt,
+          renewal: undefined,
+          lastTickAt: now,
+          suspendedAt: undefined,
+        },
+        { kind: "lead", held, evidence: state.evidence },
+      );
+    }
+    case "swap-refused":
+    case "swap-unknown":
+      if (event.swap !== state.swap.id) return stay(state);
+      // Somebody else was faster, or nobody knows: read, then think again.
+      return stay(
+        {
+          kind: "following",
+          seen: state.seen,
+          unchangedSince: state.unchangedSince,
+          hint: state.hint,
+          reading: true,
+        },
+        { kind: "read" },
+      );
+    case "observed":
+      if (!isNewer(event.seen, state.seen)) return stay(state);
+      return stay({ ...state, seen: event.seen, unchangedSince: now });
+    case "hint":
+      return stay({ ...state, hint: { holder: event.holder, at: now, evidence: event.evidence } });
+    case "holder-alive":
+      return state.hint?.holder === event.holder ? stay({ ...state, hint: undefined }) : stay(state);
+    default:
+      return stay(state);
+  }
+}
+
+function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSetting): Step {
+  const { now, timing, me } = setting;
+  const lose = (seen: SeenLease | undefined, reason: string, reading = false): Step =>
+    stay(
+      follow(seen ?? state.held, now, reading),
+      { kind: "lose", held: state.held, reason },
+      ...(reading ? [{ kind: "read" } as const] : []),
+    );
+  const renew = (current: Leading): Step => {
+    const next: Lease = { ...current.held.lease, renewal: current.held.lease.renewal + 1 };
+    return stay(
+      { ...current, renewal: { id: setting.nextSwap, startedAt: now, lease: next } },
+      { kind: "swap", id: setting.nextSwap, expectedRevision: current.held.revision, lease: next },
+    );
+  };
+  switch (event.kind) {
+    case "observed": {
+      const { seen } = event;
+      if (seen === undefined || seen.revision <= state.held.revision) return stay(state);
+      if (!isHeldBy(seen, me) || seen.lease.term !== state.held.lease.term) {
+        return lose(seen, `term ${seen.lease.term} is held by ${seen.lease.holder.id}`);
+      }
+      // A renewal of ours whose answer is late or was lost: go on from its revision, but its start is not proven to
+      // us by an answer, so `actsUntil` stays.
+      return stay({ ...state, held: seen });
+    }
+    case "tick": {
+      const paused = now - state.lastTickAt > timing.pauseToleranceMs;
+      const current: Leading = { ...state, lastTickAt: now, suspendedAt: paused ? now : state.suspendedAt };
+      if (now >= state.actsUntil) return lose(undefined, "the lease could not be renewed in time", true); // L3
+      const isDue = current.suspendedAt !== undefined || now - state.renewedAt >= timing.renewEveryMs;
+      return isDue && state.renewal === undefined ? renew(current) : stay(current);
+    }
+    case "swapped": {
+      if (event.swap !== state.renewal?.id) return stay(state);
+      const { startedAt, lease } = state.renewal;
+      // L8: a renewal begun before the pause proves nothing about the time after it.
+      const provesPresence = state.suspendedAt === undefined || startedAt >= state.suspendedAt;
+      return stay({
+        ...state,
+        held: event.revision > state.held.revision ? { lease, revision: event.revision } : state.held,
+        actsUntil: startedAt + timing.actForMs, // L3
+        renewedAt: startedAt,
+        renewal: undefined,
+        suspendedAt: provesPresence ? undefined : state.suspendedAt,
+      });
+    }
+    case "swap-refused":
+      if (event.swap !== state.renewal?.id) return stay(state);
+      // Either deposed, or an earlier renewal with an unknown outcome moved the revision: the read tells.
+      return stay({ ...state, renewal: undefined, renewedAt: now - timing.renewEveryMs / 2 }, { kind: "read" });
+    case "swap-unknown":
+      if (event.swap !== state.renewal?.id) return stay(state);
+      return stay({ ...state, renewal: undefined }, { kind: "read" });
+    case "release": {
+      const next: Lease = {
+        ...state.held.lease,
+        status: "released",
+        renewal: state.held.lease.renewal + 1,
+        ...(event.to !== undefined && { handTo: event.to }),
+      };
+      const swap = { id: setting.nextSwap, startedAt: now, lease: next };
+      // L7: stops acting first, then gives away.
+      return stay(
+        { kind: "releasing", held: state.held, swap },
+        { kind: "lose", held: state.held, reason: "handed over" },
+        { kind: "swap", id: swap.id, expectedRevision: state.held.revision, lease: next },
+      );
+    }
+    default:
+      return stay(state);
+  }
+}
+
+function whileReleasing(state: Releasing, event: ElectionEvent, setting: ElectionSetting): Step {
+  const { now, me } = setting;
+  switch (event.kind) {
+    case "swapped":
+      if (event.swap !== state.swap?.id) return stay(state);
+      return stay(follow({ lease: state.swap.lease, revision: event.revision }, now, false), { kind: "released" });
+    case "swap-refused":
+    case "swap-unknown":
+      if (event.swap !== state.swap?.id) return stay(state);
+      return stay({ ...state, swap: undefined }, { kind: "read" });
+    case "observed": {
+      const { seen } = event;
+      if (seen === undefined || seen.revision < state.held.revision) return stay(state);
+      if (!isHeldBy(seen, me) || seen.lease.status === "released") {
+        return stay(follow(seen, now, false), { kind: "released" });
+      }
+      if (state.swap !== undefined) return stay({ ...state, held: seen });
+      const next: Lease = { ...seen.lease, status: "released", renewal: seen.lease.renewal + 1 };
+      const swap = { id: setting.nextSwap, startedAt: now, lease: next };
+      return stay(
+        { kind: "releasing", held: seen, swap },
+        { kind: "swap", id: swap.id, expectedRevision: seen.revision, lease: next },
+      );
+    }
+    default:
+      return stay(state);
+  }
+}

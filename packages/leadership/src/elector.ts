@@ -1,0 +1,201 @@
+/**
+ * Runs the election of one candidate: feeds `electionStep` with what the store, the hints and the clock say, and
+ * carries out its actions. Owns the timers and the one state; all changes go through `#apply`.
+ *
+ * Listeners hear `lead` once per term gained and `lose` once per term lost, in order. Between, `leading` gives
+ * the term as long as effects are allowed right now (L3, L8); ask it before each effect.
+ */
+import { EventEmitter } from "node:events";
+import type { Evidence, LeaderTerm } from "@understudy/contracts";
+import { CallerError, OperationalError, pause, type Identity, type Log } from "@understudy/runtime";
+import { electionStep, initialState, mayAct, type ElectionEvent, type ElectionState } from "./election.ts";
+import type { LeaseStore } from "./lease-store.ts";
+import { leaderTermOf, type SeenLease } from "./lease.ts";
+import { checkTiming, standardTiming, type LeaseTiming } from "./timing.ts";
+
+export interface ElectorOptions {
+  readonly role: string;
+  readonly identity: Identity;
+  readonly store: LeaseStore;
+  readonly log: Log;
+  readonly timing?: LeaseTiming;
+  /** Highest term known from PostgreSQL (L2). */
+  readonly termFloor?: () => number;
+  /** Whether this candidate may take the lease: say false before it can be probed and while it stops. */
+  readonly isEligible?: () => boolean;
+}
+
+interface ElectorEvents {
+  lead: [leader: LeaderTerm, evidence: readonly Evidence[], previous: SeenLease | undefined];
+  lose: [leader: LeaderTerm, reason: string];
+  /** The lease was given away on purpose and the store has it. */
+  released: [];
+  /** The lease in the store changed. */
+  lease: [seen: SeenLease];
+}
+
+const tickMs = 100;
+const readAgainMs = 100;
+// The watch is the fast way; the read mends a watch that died unnoticed.
+const readEveryMs = 2_000;
+
+export class Elector extends EventEmitter<ElectorEvents> {
+  readonly #timing: LeaseTiming;
+  readonly #stopped = new AbortController();
+  #state: ElectionState = initialState(0);
+  #swaps = 0;
+  #lastReadAt = 0;
+  #isReading = false;
+  #tick: NodeJS.Timeout | undefined;
+  #stopWatch: (() => void) | undefined;
+
+  constructor(private readonly options: ElectorOptions) {
+    super();
+    this.#timing = checkTiming(options.timing ?? standardTiming);
+  }
+
+  start(): void {
+    this.#state = initialState(performance.now());
+    this.#stopWatch = this.options.store.watch((seen) => this.#apply({ kind: "observed", seen }));
+    this.#tick = setInterval(() => this.#onTick(), tickMs);
+    void this.#read();
+  }
+
+  /** Ends without giving the lease away; call `handOver` before. */
+  stop(): void {
+    this.#stopped.abort();
+    clearInterval(this.#tick);
+    this.#stopWatch?.();
+    this.#apply({ kind: "stop" });
+  }
+
+  /** The term, while effects are allowed at this moment; undefined otherwise. */
+  get leading(): LeaderTerm | undefined {
+    return this.#state.kind === "leading" && mayAct(this.#state, performance.now(), this.#timing)
+      ? leaderTermOf(this.#state.held)
+      : undefined;
+  }
+
+  /** The lease as this candidate last saw it. */
+  get seen(): SeenLease | undefined {
+    return this.#state.kind === "following" || this.#state.kind === "acquiring"
+      ? this.#state.seen
+      : this.#state.kind === "stopped"
+        ? undefined
+        : this.#state.held;
+  }
+
+  /** @throws CallerError `not-leader` unless `leader` (or any term, when omitted) may act at this moment. */
+  assertLeading(leader?: LeaderTerm): LeaderTerm {
+    const current = this.leading;
+    if (current === undefined || (leader !== undefined && leader.term !== current.term)) {
+      throw new CallerError("not-leader", `${this.options.identity.id} does not lead ${this.options.role}.`);
+    }
+    return current;
+  }
+
+  /** L4: evidence against the holder with this incarnation. */
+  hint(holder: string, evidence: readonly Evidence[]): void {
+    this.#apply({ kind: "hint", holder, evidence });
+  }
+
+  /** The holder answered: hints about it are void. */
+  holderIsAlive(holder: string): void {
+    this.#apply({ kind: "holder-alive", holder });
+  }
+
+  /** Something outside changed (eligibility, floor): think again now instead of at the next tick. */
+  reconsider(): void {
+    this.#apply({ kind: "tick" });
+  }
+
+  /**
+   * Stops acting, then gives the lease to `to` or to whoever wants it. Resolves when the store has it.
+   * Does nothing when this candidate does not lead. @throws OperationalError `timeout` after 5 s without the store.
+   */
+  async handOver(to?: string): Promise<void> {
+    if (this.#state.kind !== "leading") return;
+    const released = new Promise<void>((resolve) => this.once("released", resolve));
+    this.#apply({ kind: "release", to });
+    const timeout = new AbortController();
+    const late = pause(5_000, timeout.signal).then(() => "late" as const);
+    const outcome = await Promise.race([released, late]);
+    timeout.abort();
+    if (outcome === "late") {
+      throw new OperationalError("timeout", "The lease could not be given away within 5 s; it will run out by itself.");
+    }
+  }
+
+  #onTick(): void {
+    this.#apply({ kind: "tick" });
+    if (performance.now() - this.#lastReadAt >= readEveryMs) void this.#read();
+  }
+
+  #apply(event: ElectionEvent): void {
+    const before = this.#state;
+    const { state, actions } = electionStep(before, event, {
+      role: this.options.role,
+      me: { ...this.options.identity.ref, machine: this.options.identity.machine },
+      timing: this.#timing,
+      termFloor: this.options.termFloor?.() ?? 0,
+      isEligible: this.options.isEligible?.() ?? true,
+      now: performance.now(),
+      wallClock: Date.now(),
+      nextSwap: this.#swaps + 1,
+    });
+    this.#state = state;
+    for (const action of actions) {
+      switch (action.kind) {
+        case "swap":
+          this.#swaps = action.id;
+          void this.#swap(action.id, action.expectedRevision, action.lease);
+          break;
+        case "read":
+          void this.#read();
+          break;
+        case "lead":
+          this.emit(
+            "lead",
+            leaderTermOf(action.held),
+            action.evidence,
+            before.kind === "acquiring" ? before.seen : undefined,
+          );
+          break;
+        case "lose":
+          this.emit("lose", leaderTermOf(action.held), action.reason);
+          break;
+        case "released":
+          this.emit("released");
+          break;
+      }
+    }
+    if (event.kind === "observed" && event.seen !== undefined) this.emit("lease", event.seen);
+  }
+
+  async #swap(id: number, expectedRevision: number, lease: SeenLease["lease"]): Promise<void> {
+    const result = await this.options.store.compareAndSwap(expectedRevision, lease);
+    if (result.kind === "swapped") this.#apply({ kind: "swapped", swap: id, revision: result.revision });
+    else this.#apply({ kind: result.kind === "refused" ? "swap-refused" : "swap-unknown", swap: id });
+    if (result.kind === "unknown") {
+      this.options.log.warn({ reason: result.reason, term: lease.term }, "no answer from the lease store");
+    }
+  }
+
+  /** Reads until it succeeds: the core waits for the answer. */
+  async #read(): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    while (!this.#stopped.signal.aborted) {
+      try {
+        const seen = await this.options.store.read();
+        this.#lastReadAt = performance.now();
+        this.#isReading = false;
+        this.#apply({ kind: "observed", seen });
+        return;
+      } catch (error) {
+        this.options.log.debug({ reason: (error as Error).message }, "the lease cannot be read");
+        await pause(readAgainMs, this.#stopped.signal);
+      }
+    }
+  }
+}
