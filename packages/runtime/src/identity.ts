@@ -6,10 +6,16 @@ import { uuidv7 } from "uuidv7";
  * takes a new one without restarting (DESIGN 4), so read it each time, do not keep a copy.
  */
 export class Identity {
-  #incarnation = uuidv7();
+  #incarnation: string;
   readonly #listeners: ((incarnation: string) => void)[] = [];
+  #onRefused: ((instance: InstanceRef) => void)[] = [];
 
-  constructor(private readonly fixed: Omit<InstanceIdentity, "incarnation">) {}
+  constructor(
+    private readonly fixed: Omit<InstanceIdentity, "incarnation">,
+    incarnation: string = uuidv7(),
+  ) {
+    this.#incarnation = incarnation;
+  }
 
   get id(): string {
     return this.fixed.id;
@@ -42,5 +48,24 @@ export class Identity {
     this.#incarnation = uuidv7();
     for (const listener of this.#listeners) listener(this.#incarnation);
     return this.ref;
+  }
+
+  /**
+   * This identity as it is now, for parts that end with the incarnation instead of following it: what an old
+   * incarnation still has in work must not reach the database under the new one's name.
+   */
+  pinned(): Identity {
+    const pinned = new Identity(this.fixed, this.#incarnation);
+    pinned.#onRefused = this.#onRefused;
+    return pinned;
+  }
+
+  /** Called each time that the database refuses the incarnation, whatever the asking part makes of the error. */
+  onStandingRefused(listener: (instance: InstanceRef) => void): void {
+    this.#onRefused.push(listener);
+  }
+
+  standingRefused(): void {
+    for (const listener of this.#onRefused) listener(this.ref);
   }
 }

@@ -27,6 +27,8 @@ export interface ServiceContext<Configuration> {
   readonly shutdown: Shutdown;
   readonly readiness: Readiness;
   readonly server: InstanceServer;
+  /** Ends the process as SIGTERM would, through all phases of `shutdown`, with another exit code. */
+  readonly stop: (reason: string, exitCode: number) => void;
 }
 
 type CommonConfiguration = Readonly<z.infer<z.ZodObject<typeof serviceVariables>>>;
@@ -154,7 +156,7 @@ export async function runService<Shape extends z.ZodRawShape>(definition: Servic
   nats.onConnected((connected) => readiness.set("nats", connected, connected ? "" : "no connection to NATS"));
   shutdown.on("stop-intake", "readiness", () => readiness.set("running", false, "stopping"));
   const server = new InstanceServer(nats.main, identity.id);
-  const context = { configuration, identity, log, nats, shutdown, readiness, server };
+  const context = { configuration, identity, log, nats, shutdown, readiness, server, stop };
   try {
     app = await NestFactory.create(
       { module: ServiceModule, imports: [runtimeModule(context), definition.module(context)] },

@@ -17,6 +17,7 @@ import {
   settingsKey,
   versionedSettings,
   type ClusterSettings,
+  type VersionedSettings,
 } from "@understudy/contracts";
 import type { Log } from "../log.ts";
 import { Backoff, pause } from "../wait.ts";
@@ -117,6 +118,11 @@ export class SettingsWatch {
       this.log.warn({ revision: entry.revision, reason: (error as Error).message }, "unusable settings passed over");
       return false;
     }
+    return this.offer(stored);
+  }
+
+  /** Settings that came another way, as in the reply to a registration; true when they are newer. */
+  offer(stored: VersionedSettings): boolean {
     if (stored.version <= this.#version) return false; // S2
     this.#version = stored.version;
     this.#current = stored.settings;

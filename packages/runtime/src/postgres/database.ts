@@ -61,7 +61,9 @@ export function poolOptions(settings: DatabaseSettings, identity: Identity, opti
 async function introduce(client: pg.PoolClient, identity: Identity, options: PoolOptions): Promise<void> {
   const instance = identity.ref;
   await client.query("SELECT set_config('application_name', $1, false)", [sessionName(instance)]);
-  if (options.assertsStanding && !(await assertStanding(client, instance))) throw new StandingRefusedError(instance);
+  if (!options.assertsStanding || (await assertStanding(client, instance))) return;
+  identity.standingRefused();
+  throw new StandingRefusedError(instance);
 }
 
 export function createPool(settings: DatabaseSettings, identity: Identity, options: PoolOptions, log: Log): pg.Pool {
