@@ -53,10 +53,16 @@ export function poolOptions(settings: DatabaseSettings, identity: Identity, opti
     options:
       "-c tcp_user_timeout=10000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c transaction_timeout=60000",
     verify: (client: pg.PoolClient, done: (error?: Error) => void) => {
-      introduce(client, identity, options).then(() => done(), done);
+      // The pool listens to a client only before and after this; an error nobody listens to would end the process.
+      client.on("error", ignoreError);
+      introduce(client, identity, options)
+        .finally(() => client.off("error", ignoreError))
+        .then(() => done(), done);
     },
   };
 }
+
+const ignoreError = (): void => undefined;
 
 async function introduce(client: pg.PoolClient, identity: Identity, options: PoolOptions): Promise<void> {
   const instance = identity.ref;
