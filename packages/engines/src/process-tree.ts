@@ -1,0 +1,102 @@
+/**
+ * Signals for a process and everything that it started.
+ *
+ * A process group does not do: PostgreSQL's backends call setsid. So the parents are walked, in /proc where there
+ * is one, else with `ps`.
+ */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+interface Entry {
+  readonly pid: number;
+  readonly parent: number;
+  /** `Z` (zombie) and `X` are no longer living. */
+  readonly state: string;
+}
+
+/** One line of /proc/<pid>/stat; the second field is the name in brackets and may hold anything. */
+export function parseStat(text: string): Entry | undefined {
+  const match = /^(\d+) \(.*\) (\S) (\d+) /s.exec(text);
+  if (match === null) return undefined;
+  return { pid: Number(match[1]), state: match[2] ?? "", parent: Number(match[3]) };
+}
+
+function entriesOfProc(): Entry[] {
+  const entries: Entry[] = [];
+  for (const folder of readdirSync("/proc")) {
+    if (!/^\d+$/.test(folder)) continue;
+    try {
+      const entry = parseStat(readFileSync(`/proc/${folder}/stat`, "latin1"));
+      if (entry !== undefined) entries.push(entry);
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return entries;
+}
+
+function entriesOfPs(): Entry[] {
+  const text = execFileSync("ps", ["-A", "-o", "pid=,ppid=,stat="], { encoding: "utf8" });
+  return text.split("\n").flatMap((line) => {
+    const [pid, parent, state] = line.trim().split(/\s+/);
+    return pid === undefined || parent === undefined || state === undefined
+      ? []
+      : [{ pid: Number(pid), parent: Number(parent), state: state.slice(0, 1) }];
+  });
+}
+
+/** `root` and its living descendants out of `entries`, parents before children. */
+export function descendants(root: number, entries: readonly Entry[]): number[] {
+  const living = entries.filter(({ state }) => state !== "Z" && state !== "X");
+  if (!living.some(({ pid }) => pid === root)) return [];
+  const children = new Map<number, number[]>();
+  for (const { pid, parent } of living) children.set(parent, [...(children.get(parent) ?? []), pid]);
+  const found = [root];
+  for (const pid of found) found.push(...(children.get(pid) ?? []));
+  return found;
+}
+
+/** `pid` and all its living descendants, parents first; empty when it is gone. */
+export function processTree(pid: number): number[] {
+  return descendants(pid, process.platform === "linux" ? entriesOfProc() : entriesOfPs());
+}
+
+/** False when the process is gone already. */
+function send(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+/** Stops the tree from the root down, again until nothing new shows: a stopped parent starts no more children. */
+function stopTree(root: number): number[] {
+  const stopped = new Set<number>();
+  // Each round finds what was started before its parent stopped; the bound is for a tree that we may not stop.
+  for (let round = 0; round < 20; round++) {
+    const fresh = processTree(root).filter((pid) => !stopped.has(pid));
+    if (fresh.length === 0) break;
+    for (const pid of fresh) {
+      send(pid, "SIGSTOP");
+      stopped.add(pid);
+    }
+  }
+  return [...stopped];
+}
+
+/**
+ * Sends `signal` to `pid` and all its descendants. For SIGKILL and SIGSTOP the parents stop first, so that none
+ * starts a new child meanwhile. Returns the processes that got it.
+ */
+export function signalTree(pid: number, signal: NodeJS.Signals): number[] {
+  if (!Number.isInteger(pid) || pid <= 1) throw new RangeError(`${pid} is not the id of a process of ours.`);
+  if (signal === "SIGSTOP") return stopTree(pid);
+  if (signal === "SIGKILL") return stopTree(pid).filter((each) => send(each, "SIGKILL"));
+  // Children first: a parent that goes on must find its children going on.
+  return processTree(pid)
+    .reverse()
+    .filter((each) => send(each, signal));
+}
