@@ -9,4 +9,5 @@ export type { PostgresOptions } from "./postgres-configuration.ts";
 export { postgresReady } from "./postgres-ready.ts";
 export { preparePostgres } from "./postgres-server.ts";
 export { processTree, signalTree } from "./process-tree.ts";
+export { Reaper } from "./reaper.ts";
 export type { SpawnSpec } from "./spawn-spec.ts";
