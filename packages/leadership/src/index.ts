@@ -13,6 +13,7 @@ export { isHeldBy, lease, leaderTermOf, type Lease, type SeenLease } from "./lea
 export type { LeaseStore, SwapResult } from "./lease-store.ts";
 export {
   keepLeaseElsewhere,
+  keepStreamElsewhere,
   leaseBucket,
   leaseStream,
   NatsLeaseStore,

@@ -104,22 +104,21 @@ export class NatsLeaseStore implements LeaseStore {
 }
 
 /**
- * L6: moves the lease stream's Raft leader away from `ownNode`, so that losing the role leader's whole machine leaves
- * the stream writable. Measured: a planned move takes some 40 ms, a lost stream leader 5-7 s.
+ * L6: moves a stream's Raft leader away from `ownNode`, so that losing the role leader's whole machine leaves the stream
+ * writable. Measured: a planned move takes some 40 ms, a lost stream leader 5-7 s.
  *
  * @returns the node that leads the stream now, or undefined when no other replica is current.
  */
-export async function keepLeaseElsewhere(
+export async function keepStreamElsewhere(
   connection: NatsConnection,
-  role: string,
+  stream: string,
   ownNode: string,
 ): Promise<string | undefined> {
   const manager = await jetstreamManager(connection);
-  const stream = leaseStream(role);
   const { cluster } = await manager.streams.info(stream);
   if (cluster?.leader === undefined || cluster.leader === "") return undefined;
   if (cluster.leader !== ownNode) return cluster.leader;
-  const target = cluster.replicas?.find((replica) => replica.current && replica.offline !== true);
+  const target = cluster.replicas?.find((replica) => replica.current && !replica.offline);
   if (target === undefined) return undefined;
   const answer = await connection.request(
     `$JS.API.STREAM.LEADER.STEPDOWN.${stream}`,
@@ -127,6 +126,13 @@ export async function keepLeaseElsewhere(
     { timeout: 2_000 },
   );
   const { error } = answer.json<{ error?: { description: string } }>();
-  if (error !== undefined) throw new Error(`NATS refused to move the lease stream: ${error.description}`);
+  if (error !== undefined) throw new Error(`NATS refused to move the stream ${stream}: ${error.description}`);
   return target.name;
 }
+
+/** `keepStreamElsewhere` for the lease of a role. */
+export const keepLeaseElsewhere = (
+  connection: NatsConnection,
+  role: string,
+  ownNode: string,
+): Promise<string | undefined> => keepStreamElsewhere(connection, leaseStream(role), ownNode);

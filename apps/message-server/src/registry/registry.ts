@@ -1,0 +1,92 @@
+/**
+ * The app servers of the cluster. The leader's changes go to NATS KV before they count; the alternates follow the same
+ * entry, so that a new leader knows everything at once (L7).
+ *
+ * A lost server stays listed until its id registers again, so that `status` can tell what became of it.
+ */
+import { registeredServer, type LeaderTerm, type RegisteredServer } from "@understudy/contracts";
+import { CallerError, pause } from "@understudy/runtime";
+import { z } from "zod";
+import type { GuardedValue } from "../kv/guarded-value.ts";
+
+export const registryKey = "registry";
+export const registrySnapshot = z.object({ term: z.int().nonnegative(), servers: z.array(registeredServer) });
+export type RegistrySnapshot = z.infer<typeof registrySnapshot>;
+
+export class Registry {
+  #servers = new Map<string, RegisteredServer>();
+  readonly #listeners: (() => void)[] = [];
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly stored: GuardedValue<RegistrySnapshot>) {}
+
+  /** Follows the stored snapshot until `signal` aborts. While this process leads it hears only its own writes. */
+  follow(signal: AbortSignal): void {
+    void this.stored.follow(
+      (snapshot) => this.#take(snapshot),
+      signal,
+      (waiting) => pause(200, waiting),
+    );
+  }
+
+  /** Called after each change, own or followed. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  get servers(): readonly RegisteredServer[] {
+    return [...this.#servers.values()].sort((a, b) => (a.instance.id < b.instance.id ? -1 : 1));
+  }
+
+  find(id: string): RegisteredServer | undefined {
+    return this.#servers.get(id);
+  }
+
+  /** @throws CallerError `unknown-instance` naming the known ones. */
+  get(id: string): RegisteredServer {
+    const server = this.#servers.get(id);
+    if (server !== undefined) return server;
+    const known = [...this.#servers.keys()].sort().join(", ") || "none";
+    throw new CallerError("unknown-instance", `There is no app server ${id}; registered: ${known}.`);
+  }
+
+  /** Writes the new leader's term over the snapshot, so that no older leader can change it any more (L5). */
+  stamp(leader: LeaderTerm): Promise<void> {
+    return this.#write(leader, (servers) => servers);
+  }
+
+  put(leader: LeaderTerm, server: RegisteredServer): Promise<void> {
+    return this.#write(leader, (servers) => [
+      ...servers.filter((other) => other.instance.id !== server.instance.id),
+      server,
+    ]);
+  }
+
+  /** Changes one incarnation; does nothing when the id has another one by now. */
+  change(
+    leader: LeaderTerm,
+    { id, incarnation }: { readonly id: string; readonly incarnation: string },
+    change: (server: RegisteredServer) => RegisteredServer,
+  ): Promise<void> {
+    return this.#write(leader, (servers) =>
+      servers.map((server) =>
+        server.instance.id === id && server.instance.incarnation === incarnation ? change(server) : server,
+      ),
+    );
+  }
+
+  /** One write at a time: fewer conflicts, and listeners hear changes in order. */
+  #write(leader: LeaderTerm, change: (servers: RegisteredServer[]) => RegisteredServer[]): Promise<void> {
+    const result = this.#tail.then(async () => {
+      const { value } = await this.stored.update(leader, (current) => ({ servers: change(current?.servers ?? []) }));
+      this.#take(value);
+    });
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  #take(snapshot: RegistrySnapshot): void {
+    this.#servers = new Map(snapshot.servers.map((server) => [server.instance.id, server]));
+    for (const listener of this.#listeners) listener();
+  }
+}
