@@ -61,6 +61,8 @@ export {
   routingPublished,
   stateBucket,
   routingKey,
+  notTakenHeader,
+  interruptedHeader,
   supersedes,
   type RoutingState,
   type RoutingEntry,

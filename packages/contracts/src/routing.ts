@@ -46,3 +46,8 @@ export function supersedes(next: RoutingTable, current: RoutingTable | undefined
   if (next.version !== current.version) return next.version > current.version;
   return next.issuedAt > current.issuedAt;
 }
+
+/** Header of a 503: nothing of the request was carried out, it may be sent to another app server whatever its method. */
+export const notTakenHeader = "understudy-not-taken";
+/** Header of a 503: begun and broken off, outcome unknown; only a request that may be repeated may be sent again. */
+export const interruptedHeader = "understudy-interrupted";
