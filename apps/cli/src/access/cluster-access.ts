@@ -1,0 +1,151 @@
+/**
+ * The way to a cluster, chosen once per command:
+ * - `--nats` or UNDERSTUDY_NATS_SERVERS: a cluster anywhere, over NATS alone;
+ * - else the run.json of a local cluster: its NATS nodes and its supervisor.
+ *
+ * The first shuts the second out, so that `kill` typed while looking at a production cluster never reaches a local one.
+ */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { ControlAction, ControlReply, RequestContract, RunFile } from "@understudy/contracts";
+import { CallerError, OperationalError } from "@understudy/runtime/errors";
+import type { z } from "zod";
+import type { Surroundings } from "../surroundings.ts";
+import type { ClusterLink, NatsAddress } from "./cluster-link.ts";
+import { ControlSocket } from "./control-socket.ts";
+import { findStateFolder, readRunFile } from "./state-folder.ts";
+
+export interface AccessOptions {
+  readonly stateDir?: string | undefined;
+  readonly nats?: string | undefined;
+  readonly natsUser?: string | undefined;
+  readonly natsPasswordFile?: string | undefined;
+}
+
+export class ClusterAccess {
+  #link: ClusterLink | undefined;
+
+  private constructor(
+    /** Folder of a local cluster; absent for one that is reached over NATS alone. */
+    readonly stateFolder: string | undefined,
+    private readonly remote: NatsAddress | undefined,
+    private readonly signal: AbortSignal,
+    private readonly note: (text: string) => void,
+  ) {}
+
+  /** @throws CallerError when there is no cluster to speak to. */
+  static choose(options: AccessOptions, surroundings: Surroundings, note: (text: string) => void): ClusterAccess {
+    const { environment, folder, signal } = surroundings;
+    const nats = options.nats ?? (options.stateDir === undefined ? environment["UNDERSTUDY_NATS_SERVERS"] : undefined);
+    if (nats) {
+      const passwordFile = options.natsPasswordFile ?? environment["UNDERSTUDY_NATS_PASSWORD_FILE"];
+      return new ClusterAccess(
+        undefined,
+        {
+          servers: serversOf(nats),
+          user: options.natsUser ?? environment["UNDERSTUDY_NATS_USER"],
+          password: passwordFile ? readPassword(passwordFile) : undefined,
+        },
+        signal,
+        note,
+      );
+    }
+    const given = options.stateDir ?? environment["UNDERSTUDY_STATE_DIR"];
+    const stateFolder = given ? resolve(folder, given) : findStateFolder(folder);
+    if (stateFolder === undefined) {
+      throw new CallerError(
+        "unavailable",
+        `No cluster found: neither ${folder} nor a folder above it has .understudy/run.json. ` +
+          "Start one (npm start), name its folder (--state-dir), or name the NATS nodes of another (--nats).",
+      );
+    }
+    return new ClusterAccess(stateFolder, undefined, signal, note);
+  }
+
+  /** What runs on this computer, read anew each time. @throws for a cluster that is reached over NATS alone. */
+  run(): RunFile {
+    if (this.stateFolder !== undefined) return readRunFile(this.stateFolder);
+    throw new CallerError(
+      "refused",
+      "This needs the supervisor of a local cluster (.understudy/run.json); over NATS alone it cannot be done.",
+    );
+  }
+
+  runIfLocal(): RunFile | undefined {
+    return this.stateFolder === undefined ? undefined : readRunFile(this.stateFolder);
+  }
+
+  async link(): Promise<ClusterLink> {
+    if (this.#link === undefined) {
+      const { ClusterLink } = await import("./cluster-link.ts");
+      this.#link = new ClusterLink(this.remote ?? addressOf(this.run(), this.stateFolder ?? "."), this.signal);
+    }
+    return this.#link;
+  }
+
+  /** Asks the message server, with patience during a takeover and a note about it. */
+  async ask<Request extends z.ZodType, Reply extends z.ZodType>(
+    contract: RequestContract<Request, Reply>,
+    payload: z.input<Request>,
+    options: { readonly patienceMs?: number; readonly answerMs?: number } = {},
+  ): Promise<z.infer<Reply>> {
+    const link = await this.link();
+    return link.ask(contract, payload, {
+      ...options,
+      onWait: () => {
+        if (options.patienceMs !== 0) this.note("No message server answers (a takeover?); trying for up to 5 s ...");
+      },
+    });
+  }
+
+  control(action: ControlAction, target: string, stay = false): Promise<ControlReply> {
+    const run = this.run();
+    return new ControlSocket(run, this.stateFolder ?? ".").act(action, target, stay, this.signal);
+  }
+
+  /** The next request uses what run.json says then: a restarted cluster has other ports. */
+  async close(): Promise<void> {
+    const link = this.#link;
+    this.#link = undefined;
+    await link?.close();
+  }
+}
+
+function serversOf(text: string): string[] {
+  const servers = text
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+  const wrong = servers.filter((server) => !/^(?:nats|tls):\/\/[^\s,/]+$/.test(server));
+  if (servers.length === 0 || wrong.length > 0) {
+    throw new CallerError(
+      "invalid-request",
+      `NATS nodes are named like nats://host:4222, several with commas between; not: ${wrong.join(", ") || "nothing"}.`,
+    );
+  }
+  return servers;
+}
+
+function readPassword(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    throw new CallerError("invalid-request", `The NATS password cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  }
+}
+
+/** Nodes that run on machines that are not cut off come first: the majority is there. */
+export function addressOf(run: RunFile, stateFolder: string): NatsAddress {
+  const cut = new Set(run.machines.filter((machine) => machine.cut).map(({ id }) => id));
+  const running = new Set(run.processes.filter(({ state }) => state === "running").map(({ id }) => id));
+  const rank = (node: RunFile["nats"][number]) => (cut.has(node.machine) ? 1 : 0) + (running.has(node.id) ? 0 : 2);
+  const nodes = [...run.nats].sort((one, other) => rank(one) - rank(other));
+  if (nodes.length === 0) throw new OperationalError("unavailable", "run.json names no NATS node yet; try again.");
+  return {
+    servers: nodes.map(({ url }) => url),
+    user: run.natsCredentials.user,
+    password: readPassword(resolve(stateFolder, run.natsCredentials.passwordFile)),
+  };
+}

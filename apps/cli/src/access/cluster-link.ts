@@ -1,0 +1,118 @@
+/**
+ * Requests to the message server over one NATS connection that is opened when first needed.
+ *
+ * The connection goes to one node at a time, in the order given. A node that knows no message server may stand on the
+ * wrong side of a cut, so after `doubtMs` of 503 the next node is asked.
+ *
+ * During a takeover nobody answers for a moment. Whatever may be repeated is repeated for `patienceMs`; a 503 may
+ * always, because nobody received the request.
+ */
+import { connect, usernamePasswordAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import type { RequestContract } from "@understudy/contracts";
+import { OperationalError, UnderstudyError } from "@understudy/runtime/errors";
+import { call, NoRespondersHint } from "@understudy/runtime/messages";
+import { pause } from "@understudy/runtime/wait";
+import type { z } from "zod";
+
+export interface NatsAddress {
+  /** `nats://host:port`, the best one first. */
+  readonly servers: readonly string[];
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+export interface AskOptions {
+  /** How long to repeat while nobody answers. */
+  readonly patienceMs?: number;
+  /** How long one answer may take. */
+  readonly answerMs?: number;
+  /** Called once, when the first attempt met nobody. */
+  readonly onWait?: () => void;
+}
+
+export const patienceMs = 5_000;
+const doubtMs = 1_000;
+const betweenAttemptsMs = 100;
+const connectMs = 1_000;
+
+export class ClusterLink {
+  #connection: NatsConnection | undefined;
+  #first = 0;
+
+  constructor(
+    readonly address: NatsAddress,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** @throws OperationalError when no node lets us in. */
+  async connection(): Promise<NatsConnection> {
+    if (this.#connection !== undefined && !this.#connection.isClosed()) return this.#connection;
+    const { servers, user, password } = this.address;
+    try {
+      this.#connection = await connect({
+        servers: [...servers.slice(this.#first), ...servers.slice(0, this.#first)],
+        name: "understudy-cli",
+        noRandomize: true,
+        ignoreClusterUpdates: true,
+        timeout: connectMs,
+        pingInterval: 1_000,
+        maxPingOut: 2,
+        reconnectTimeWait: 100,
+        maxReconnectAttempts: -1,
+        ...(user !== undefined && { authenticator: usernamePasswordAuthenticator(user, password ?? "") }),
+      });
+      return this.#connection;
+    } catch (error) {
+      throw new OperationalError(
+        "unavailable",
+        `No NATS node can be reached (tried ${servers.join(", ")}): ${(error as Error).message}.`,
+        { cause: error },
+      );
+    }
+  }
+
+  /**
+   * Asks the message server.
+   * @throws its own errors; OperationalError when nobody answered within `patienceMs`.
+   */
+  async ask<Request extends z.ZodType, Reply extends z.ZodType>(
+    contract: RequestContract<Request, Reply>,
+    payload: z.input<Request>,
+    options: AskOptions = {},
+  ): Promise<z.infer<Reply>> {
+    const startedAt = performance.now();
+    const until = startedAt + (options.patienceMs ?? patienceMs);
+    let doubtFrom: number | undefined;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await call(await this.connection(), contract, payload, { timeoutMs: options.answerMs ?? 2_000 });
+      } catch (error) {
+        const now = performance.now();
+        if (!mayRepeat(error, contract) || now >= until || this.signal.aborted) throw error;
+        if (attempt === 1) options.onWait?.();
+        doubtFrom = error instanceof NoRespondersHint ? (doubtFrom ?? now) : undefined;
+        if (doubtFrom !== undefined && now - doubtFrom >= doubtMs && this.address.servers.length > 1) {
+          doubtFrom = undefined;
+          await this.#turnToNextNode();
+        }
+        await pause(betweenAttemptsMs, this.signal);
+      }
+    }
+  }
+
+  async #turnToNextNode(): Promise<void> {
+    this.#first = (this.#first + 1) % this.address.servers.length;
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    await connection?.close();
+  }
+}
+
+function mayRepeat(error: unknown, contract: RequestContract): boolean {
+  if (error instanceof NoRespondersHint) return true;
+  return contract.repeatable && error instanceof UnderstudyError && error.retryable;
+}

@@ -1,0 +1,238 @@
+/**
+ * Every command with its arguments, options and help. Nothing else is loaded before a command runs: each imports its
+ * part when called, so `understudy --help` needs commander alone.
+ */
+import { Argument, Option, type Command } from "commander";
+import type { ControlAction } from "@understudy/contracts";
+import type { CommandContext } from "./command-context.ts";
+
+/** A command's work; a number is its exit code. */
+export type Run = (context: CommandContext) => Promise<number | void>;
+
+/** Declares every command; `execute` is called with the one that was chosen. */
+export function declareCommands(program: Command, execute: (run: Run) => Promise<void>): void {
+  program
+    .description("Looks after an Understudy cluster: what runs, what happened, what is wrong; and moves its parts.")
+    .addOption(new Option("--format <format>", "how results are written").choices(["table", "json"]).default("table"))
+    .option("--state-dir <folder>", "folder of a local cluster's run.json (or UNDERSTUDY_STATE_DIR)")
+    .option("--nats <urls>", "NATS nodes of a cluster anywhere (or UNDERSTUDY_NATS_SERVERS)")
+    .option("--nats-user <name>", "(or UNDERSTUDY_NATS_USER)")
+    .option("--nats-password-file <path>", "(or UNDERSTUDY_NATS_PASSWORD_FILE)")
+    .helpCommand("help [command]", "show help")
+    .addHelpText(
+      "after",
+      examples([
+        ["understudy status", "is all well?"],
+        ["understudy kill machine-b", "lose a machine; it comes back after a moment"],
+        ["understudy history", "what happened, in words and milliseconds"],
+        ["understudy doctor", "what is wrong and what to do"],
+        ["understudy status --format json | jq .leader", "for scripts; exit code 0 only on success"],
+      ]),
+    );
+
+  declareViews(program, execute);
+  declareConfiguration(program, execute);
+  declarePlacement(program, execute);
+  declareProcessControl(program, execute);
+}
+
+function declareViews(program: Command, execute: (run: Run) => Promise<void>): void {
+  program
+    .command("status")
+    .description("who leads, who serves, how each instance is")
+    .addHelpText("after", examples([["understudy status"], ["understudy status --format json"]]))
+    .action(() => execute(async (context) => (await import("./commands/status.ts")).status(context)));
+  program
+    .command("watch")
+    .description("status that refreshes until Ctrl-C (with --format json: one line each)")
+    .option("--interval <duration>", "time between two looks, such as 500ms or 2s", "1s")
+    .addHelpText("after", examples([["understudy watch"], ["understudy watch --interval 250ms --format json"]]))
+    .action((options: { interval: string }) =>
+      execute(async (context) => (await import("./commands/watch.ts")).watch(context, options.interval)),
+    );
+  program
+    .command("topology")
+    .description("what runs where: machines, processes, NATS nodes, databases")
+    .addHelpText("after", examples([["understudy topology"]]))
+    .action(() => execute(async (context) => (await import("./commands/topology.ts")).topology(context)));
+  program
+    .command("history")
+    .description("takeovers with their evidence and milliseconds, fates of instances, changes of the configuration")
+    .option("--limit <number>", "how many of the latest entries", "50")
+    .addHelpText("after", examples([["understudy history"], ["understudy history --limit 5 --format json"]]))
+    .action((options: { limit: string }) =>
+      execute(async (context) => (await import("./commands/history.ts")).history(context, options.limit)),
+    );
+  program
+    .command("doctor")
+    .description("checks everything and says what is wrong and what to do; exit code 1 when anything is")
+    .addHelpText("after", examples([["understudy doctor"], ["understudy doctor --format json"]]))
+    .action(() => execute(async (context) => (await import("./commands/doctor.ts")).doctor(context)));
+  program
+    .command("logs")
+    .description("what the processes of a local cluster wrote, in order of time")
+    .argument("[id...]", "processes or machines; all when none is named")
+    .option("-f, --follow", "go on with what is written from now, until Ctrl-C")
+    .addOption(
+      new Option("--level <level>", "this level and above")
+        .choices(["trace", "debug", "info", "warn", "error", "fatal"])
+        .default("info"),
+    )
+    .option("--since <time>", "a duration back (5m, 2h) or a time (2026-01-31T12:00:00Z)")
+    .option("-n, --lines <number>", "how many of the latest lines, when --since is not given", "200")
+    .addHelpText(
+      "after",
+      examples([
+        ["understudy logs message-server-a message-server-b"],
+        ["understudy logs -f --level warn"],
+        ["understudy logs machine-b --since 5m"],
+      ]),
+    )
+    .action((ids: string[], options: { follow?: boolean; level: string; since?: string; lines: string }) =>
+      execute(async (context) => (await import("./commands/logs.ts")).logs(context, ids, options)),
+    );
+}
+
+function declareConfiguration(program: Command, execute: (run: Run) => Promise<void>): void {
+  const config = program.command("config").description("reads and changes the cluster configuration");
+  config
+    .command("get")
+    .description("the whole configuration, or one value")
+    .argument("[path]", "such as appServers.drainMs")
+    .addHelpText("after", examples([["understudy config get"], ["understudy config get loadBalancers.holdMs"]]))
+    .action((path: string | undefined) =>
+      execute(async (context) => (await import("./commands/config.ts")).configGet(context, path)),
+    );
+  config
+    .command("set")
+    .description("changes one value; refused when somebody else changed the configuration meanwhile")
+    .argument("<path>", "such as appServers.drainMs")
+    .argument("<value>", "JSON; what is not JSON is a text")
+    .addOption(expectVersion())
+    .addHelpText(
+      "after",
+      examples([
+        ["understudy config set appServers.drainMs 5000"],
+        [`understudy config set appServers.allowed '["app-server-a","app-server-b"]'`],
+        ["understudy config set loadBalancers.holdMs 3000 --expect-version 7"],
+      ]),
+    )
+    .action((path: string, value: string, options: { expectVersion?: string }) =>
+      execute(async (context) =>
+        (await import("./commands/config.ts")).configSet(context, path, value, options.expectVersion),
+      ),
+    );
+  config
+    .command("apply")
+    .description("puts a whole configuration in place; what the file leaves out takes its default")
+    .argument(
+      "<file>",
+      "JSON: settings, or what `config get --format json` printed (its version is expected); - is stdin",
+    )
+    .addOption(expectVersion())
+    .addHelpText(
+      "after",
+      examples([
+        ["understudy config get --format json > cluster.json && $EDITOR cluster.json"],
+        ["understudy config apply cluster.json"],
+      ]),
+    )
+    .action((file: string, options: { expectVersion?: string }) =>
+      execute(async (context) =>
+        (await import("./commands/config.ts")).configApply(context, file, options.expectVersion),
+      ),
+    );
+}
+
+function declarePlacement(program: Command, execute: (run: Run) => Promise<void>): void {
+  const reason = () => new Option("--reason <text>", "kept in the history");
+  program
+    .command("drain")
+    .description("an app server takes nothing new and finishes what it has")
+    .argument("<app-server>")
+    .addOption(reason())
+    .addHelpText("after", examples([["understudy drain app-server-b --reason 'new memory'"]]))
+    .action((id: string, options: { reason?: string }) =>
+      execute(async (context) => (await import("./commands/app-servers.ts")).drain(context, id, options.reason)),
+    );
+  program
+    .command("resume")
+    .description("a draining app server takes work again")
+    .argument("<app-server>")
+    .addOption(reason())
+    .addHelpText("after", examples([["understudy resume app-server-b"]]))
+    .action((id: string, options: { reason?: string }) =>
+      execute(async (context) => (await import("./commands/app-servers.ts")).resume(context, id, options.reason)),
+    );
+  program
+    .command("switchover")
+    .description("the leader of a role hands over on purpose, without a gap")
+    .addArgument(new Argument("<role>").choices(["message-server"]))
+    .option("--to <id>", "who shall lead; else the alternate that is ready")
+    .addHelpText(
+      "after",
+      examples([
+        ["understudy switchover message-server"],
+        ["understudy switchover message-server --to message-server-b"],
+      ]),
+    )
+    .action((_role: string, options: { to?: string }) =>
+      execute(async (context) => (await import("./commands/switchover.ts")).switchOver(context, options.to)),
+    );
+}
+
+function declareProcessControl(program: Command, execute: (run: Run) => Promise<void>): void {
+  const target = "a process or a machine, such as app-server-a or machine-b";
+  const machine = "such as machine-b";
+  const act = (action: ControlAction, what: string, options: { readonly stay?: boolean } = {}) =>
+    execute(async (context) =>
+      (await import("./commands/process-control.ts")).controlProcess(context, action, what, options.stay ?? false),
+    );
+  program
+    .command("kill")
+    .description("kill -9; it is started again after 1 s, as a restart policy would")
+    .argument("<target>", target)
+    .option("--stay", "leave it down until `start`")
+    .addHelpText("after", examples([["understudy kill message-server-a"], ["understudy kill machine-b --stay"]]))
+    .action((what: string, options: { stay?: boolean }) => act("kill", what, options));
+  program
+    .command("start")
+    .description("starts what was left down")
+    .argument("<target>", target)
+    .addHelpText("after", examples([["understudy start machine-b"]]))
+    .action((what: string) => act("start", what));
+  program
+    .command("freeze")
+    .description("stops a process in its tracks (SIGSTOP): alive, silent, unaware")
+    .argument("<target>", target)
+    .addHelpText("after", examples([["understudy freeze message-server-a"]]))
+    .action((what: string) => act("freeze", what));
+  program
+    .command("thaw")
+    .description("lets it go on (SIGCONT)")
+    .argument("<target>", target)
+    .addHelpText("after", examples([["understudy thaw message-server-a"]]))
+    .action((what: string) => act("thaw", what));
+  program
+    .command("cut")
+    .description("cuts a machine from the others, as a pulled cable would")
+    .argument("<machine>", machine)
+    .addHelpText("after", examples([["understudy cut machine-b"]]))
+    .action((what: string) => act("cut", what));
+  program
+    .command("heal")
+    .description("connects it again")
+    .argument("<machine>", machine)
+    .addHelpText("after", examples([["understudy heal machine-b"]]))
+    .action((what: string) => act("heal", what));
+}
+
+const expectVersion = () =>
+  new Option("--expect-version <number>", "refuse unless the configuration has this version (default: as just read)");
+
+function examples(lines: readonly (readonly [command: string, meaning?: string])[]): string {
+  const width = Math.max(...lines.map(([command]) => command.length));
+  return `\nExamples:\n${lines
+    .map(([command, meaning]) => (meaning ? `  ${command.padEnd(width)}   # ${meaning}` : `  ${command}`))
+    .join("\n")}\n`;
+}

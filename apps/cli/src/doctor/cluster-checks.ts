@@ -1,0 +1,151 @@
+/** What the message server, JetStream and the beats tell. Pure. */
+import { counted, duration } from "../render/units.ts";
+import type { DoctorFacts } from "./facts.ts";
+import { check, finding, type Check, type Finding } from "./finding.ts";
+
+/** As many copies as survive the loss of a machine and still have a majority. */
+const wantedReplicas = 3;
+
+export function streams({ streams: found, natsFailure, local }: DoctorFacts): Check {
+  if (natsFailure !== undefined) {
+    return check("JetStream", "connection to NATS", [
+      finding(
+        "NATS",
+        natsFailure,
+        local ? "understudy start the nodes that are down" : "check --nats, user and password",
+      ),
+    ]);
+  }
+  if (found === undefined) {
+    return check("JetStream", "streams", [
+      finding("JetStream", "does not answer", "a majority of the NATS nodes must run: start those that are down"),
+    ]);
+  }
+  const wanted = local ? Math.min(wantedReplicas, local.nats.length) : 1;
+  const findings = found.flatMap(({ name, leader, replicas, current, behind }): Finding[] => {
+    if (leader === undefined) {
+      return [finding(name, "has no leader, so nothing can be written to it", "a majority of its NATS nodes must run")];
+    }
+    if (replicas < wanted) {
+      return [
+        finding(
+          name,
+          `has ${counted(replicas, "copy", "copies")} instead of ${wanted}`,
+          "restart a message server: it sets its streams up",
+        ),
+      ];
+    }
+    if (current >= replicas) return [];
+    return [
+      finding(
+        name,
+        `has ${current} of ${replicas} copies up to date${behind.length > 0 ? ` (behind: ${behind.join(", ")})` : ""}`,
+        "it catches up once those nodes run",
+      ),
+    ];
+  });
+  return check("JetStream", counted(found.length, "stream", "streams"), findings);
+}
+
+export function messageServer({ status, statusFailure, roles }: DoctorFacts): Check {
+  if (status === undefined) {
+    const last = roles ? `; in the configuration: ${roles.messageServer} (term ${roles.term})` : "";
+    return check("message server", "the leader's answer", [
+      finding(
+        "message server",
+        `none answers (${statusFailure ?? "not asked"}${last})`,
+        "start one; if one runs: understudy logs message-server-a message-server-b",
+      ),
+    ]);
+  }
+  const { leader, termInDatabase, roles: current, instances } = status;
+  const findings: Finding[] = [];
+  if (!termInDatabase) {
+    findings.push(
+      finding(
+        leader.holder.id,
+        `leads, but its term ${leader.term} does not stand in the database yet: fates of app servers wait`,
+        "make the database reachable; the rest happens by itself",
+      ),
+    );
+  }
+  const warm = current.alternates.filter((id) =>
+    instances.some(({ instance, verdict, ready }) => instance.id === id && verdict === "alive" && ready),
+  );
+  if (warm.length === 0) {
+    const named = current.alternates.join(", ");
+    findings.push(
+      finding(
+        "alternate",
+        named === ""
+          ? "there is none: a failure of the leader finds no understudy"
+          : `${named} is not ready to take over`,
+        named === ""
+          ? "start a second message server"
+          : `understudy start ${current.alternates[0] ?? ""}, or look at its log`,
+      ),
+    );
+  }
+  return check("message server", `${leader.holder.id} leads, term ${leader.term}`, findings);
+}
+
+export function appServers({ status, routing, local }: DoctorFacts): Check {
+  if (status === undefined) return check("app servers", "not known without a message server", []);
+  const findings: Finding[] = [];
+  const registered = new Set(status.appServers.map(({ instance }) => instance.id));
+  for (const { id, kind, state } of local?.run.processes ?? []) {
+    if (kind === "app-server" && state === "running" && !registered.has(id)) {
+      findings.push(
+        finding(id, "runs, but no message server has accepted it", `understudy logs ${id} tells the reason`),
+      );
+    }
+  }
+  for (const { instance, state } of status.appServers) {
+    if (state === "suspect") findings.push(finding(instance.id, "is suspect", `understudy logs ${instance.id}`));
+    if (state === "lost")
+      findings.push(
+        finding(instance.id, "was declared lost", `understudy history tells why; understudy start ${instance.id}`),
+      );
+  }
+  const serving = status.appServers.filter(({ state }) => state === "accepting").map(({ instance }) => instance.id);
+  if (serving.length === 0) {
+    findings.push(finding("app servers", "none takes requests: users wait", "start or resume one"));
+  }
+  if (routing === undefined) {
+    findings.push(
+      finding("routing table", "was not published while we listened", `understudy logs ${status.leader.holder.id}`),
+    );
+  } else {
+    const routed = new Set(routing.servers.map(({ id }) => id));
+    for (const id of serving) {
+      if (!routed.has(id))
+        findings.push(
+          finding(id, "takes requests but is not in the routing table", `understudy logs ${status.leader.holder.id}`),
+        );
+    }
+  }
+  const draining = status.appServers.filter(({ state }) => state === "draining").length;
+  return check(
+    "app servers",
+    `${serving.length} accepting${draining > 0 ? `, ${draining} draining` : ""}, routing table`,
+    findings,
+  );
+}
+
+/** Instances as the message server hears them; what the supervisor says is looked at elsewhere. */
+export function beats({ status, local }: DoctorFacts): Check {
+  const down = new Set((local?.run.processes ?? []).filter(({ state }) => state !== "running").map(({ id }) => id));
+  const instances = status?.instances ?? [];
+  const findings = instances
+    .filter(({ instance, verdict }) => verdict !== "alive" && !down.has(instance.id))
+    .map(({ instance, verdict, lastBeatMs }) =>
+      finding(instance.id, `is ${verdict}: last beat ${duration(lastBeatMs)} ago`, `understudy logs ${instance.id}`),
+    );
+  if (local === undefined) {
+    for (const { instance, verdict, ready } of instances) {
+      if (verdict === "alive" && !ready)
+        findings.push(finding(instance.id, "is not ready", "look at its /readyz and its log"));
+    }
+  }
+  return check("beats", counted(instances.length, "instance", "instances"), findings);
+}

@@ -1,0 +1,20 @@
+import { appServers, beats, messageServer, streams } from "./cluster-checks.ts";
+import type { DoctorFacts } from "./facts.ts";
+import type { Check } from "./finding.ts";
+import { clocks, room, versions } from "./host-checks.ts";
+import { databases, machines, natsNodes, processes, supervisor } from "./local-checks.ts";
+
+/** Judges the facts: every check, in the order in which causes come before their effects. Pure. */
+export function examine(facts: DoctorFacts): Check[] {
+  const { local } = facts;
+  return [
+    ...(local ? [supervisor(local), machines(local), processes(local), natsNodes(local), databases(local)] : []),
+    streams(facts),
+    messageServer(facts),
+    appServers(facts),
+    beats(facts),
+    room(facts),
+    clocks(facts),
+    versions(facts),
+  ];
+}

@@ -1,0 +1,142 @@
+/** What a supervisor and single processes tell, on the computer of a local cluster. Pure. */
+import { counted } from "../render/units.ts";
+import type { Answer, LocalFacts } from "./facts.ts";
+import { check, finding, type Check, type Finding } from "./finding.ts";
+
+export function supervisor({ run, supervisorAlive, controlAnswers }: LocalFacts): Check {
+  const { pid } = run.supervisor;
+  const findings: Finding[] = [];
+  if (!supervisorAlive) {
+    findings.push(
+      finding(
+        "supervisor",
+        `process ${pid} is gone, and run.json with it is out of date`,
+        "start the cluster: npm start",
+      ),
+    );
+  } else if (!controlAnswers) {
+    findings.push(
+      finding("supervisor", `process ${pid} runs, but its control socket does not answer`, "stop it and run npm start"),
+    );
+  }
+  return check("supervisor", `process ${pid}, control socket`, findings);
+}
+
+export function machines({ run }: LocalFacts): Check {
+  const cut = run.machines.filter((machine) => machine.cut);
+  return check(
+    "machines",
+    run.machines.map(({ id }) => id).join(", "),
+    cut.map(({ id }) => finding(id, "is cut off from the other machines", `understudy heal ${id}`)),
+  );
+}
+
+export function processes({ run, processes: looks }: LocalFacts): Check {
+  const findings = run.processes.flatMap((process): Finding[] => {
+    const { id, state } = process;
+    switch (state) {
+      case "frozen":
+        return [finding(id, "is frozen", `understudy thaw ${id}`)];
+      case "stopped":
+        return [finding(id, "is down and stays down", `understudy start ${id}`)];
+      case "waiting":
+        return [
+          finding(
+            id,
+            `ended (${counted(process.restarts, "restart", "restarts")} so far) and waits to be started again`,
+            `if it does not stay up: understudy logs ${id}`,
+          ),
+        ];
+      case "starting":
+        return [finding(id, "is still starting", `wait a moment; if it stays so: understudy logs ${id}`)];
+      case "running": {
+        const seen = looks.find((one) => one.id === id);
+        return seen ? judgeLook(id, seen.live, seen.ready) : [];
+      }
+    }
+  });
+  return check("processes", counted(run.processes.length, "process", "processes"), findings);
+}
+
+function judgeLook(id: string, live: Answer, ready: Answer): Finding[] {
+  if (live.kind === "failed") {
+    return [
+      finding(
+        id,
+        `does not answer /livez (${live.reason})`,
+        `understudy logs ${id}; if it hangs: understudy kill ${id}`,
+      ),
+    ];
+  }
+  if (live.status !== 200) return [finding(id, `answers ${live.status} on /livez`, `understudy logs ${id}`)];
+  if (ready.kind === "failed")
+    return [finding(id, `does not answer /readyz (${ready.reason})`, `understudy logs ${id}`)];
+  if (ready.status === 200) return [];
+  return [
+    finding(
+      id,
+      `is not ready: ${unmetConditions(ready.body) || `/readyz answers ${ready.status}`}`,
+      `understudy logs ${id}`,
+    ),
+  ];
+}
+
+/** The conditions of `/readyz` that do not hold, as the runtime reports them. */
+export function unmetConditions(body: unknown): string {
+  if (typeof body !== "object" || body === null || !("conditions" in body)) return "";
+  const { conditions } = body;
+  if (typeof conditions !== "object" || conditions === null) return "";
+  return Object.entries(conditions as Readonly<Record<string, { ready?: unknown; reason?: unknown }>>)
+    .filter(([, condition]) => condition.ready !== true)
+    .map(([name, { reason }]) => (typeof reason === "string" && reason !== "" ? `${name} (${reason})` : name))
+    .join(", ");
+}
+
+export function natsNodes({ run, nats }: LocalFacts): Check {
+  const down = new Set(run.processes.filter(({ state }) => state !== "running").map(({ id }) => id));
+  const findings = nats.flatMap(({ id, health, neighbours }): Finding[] => {
+    // A node that is known to be down is found above.
+    if (down.has(id)) return [];
+    if (health.kind === "failed") {
+      return [
+        finding(id, `does not answer (${health.reason})`, `understudy logs ${id}; if it hangs: understudy kill ${id}`),
+      ];
+    }
+    if (health.status !== 200) {
+      return [finding(id, `is not healthy: ${JSON.stringify(health.body)}`, `understudy logs ${id}`)];
+    }
+    const missing = nats.filter(
+      (other) => other.id !== id && !down.has(other.id) && neighbours?.includes(other.id) === false,
+    );
+    return missing.length === 0
+      ? []
+      : [
+          finding(
+            id,
+            `is not connected to ${missing.map((other) => other.id).join(", ")}`,
+            "heal the network between them; understudy topology shows cuts",
+          ),
+        ];
+  });
+  return check("NATS nodes", nats.map(({ id }) => id).join(", "), findings);
+}
+
+export function databases({ databases: found }: LocalFacts): Check {
+  return check(
+    "databases",
+    found.map(({ id }) => id).join(", ") || "none",
+    found.flatMap(({ id, url, failure }) =>
+      failure === undefined
+        ? []
+        : [
+            finding(
+              id,
+              `cannot be reached at ${withoutPassword(url)} (${failure})`,
+              `understudy start ${id}, or understudy logs ${id}`,
+            ),
+          ],
+    ),
+  );
+}
+
+const withoutPassword = (url: string): string => url.replace(/:[^:@/]*@/, "@");

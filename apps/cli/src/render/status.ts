@@ -1,0 +1,106 @@
+/** `status`, as JSON data and as text. Pure. */
+import type { ClusterStatus, RunFile } from "@understudy/contracts";
+import { standings, type Standing } from "./standing.ts";
+import { toned, type Style } from "./style.ts";
+import { renderTable } from "./table.ts";
+import { duration, moment, percent, size } from "./units.ts";
+
+export interface StatusFacts {
+  readonly now: number;
+  readonly run: RunFile | undefined;
+  /** Absent when no message server answered. */
+  readonly status: ClusterStatus | undefined;
+}
+
+/** What scripts get. Fields are added, never renamed; `leader` is null while no message server answers. */
+export function statusData({ run, status }: StatusFacts): object {
+  return {
+    cluster: run?.cluster ?? status?.instances[0]?.instance.cluster ?? null,
+    urls: run?.urls ?? null,
+    leader: status?.leader ?? null,
+    roles: status?.roles ?? null,
+    termInDatabase: status?.termInDatabase ?? null,
+    settingsVersion: status?.settingsVersion ?? null,
+    appServers: status?.appServers ?? [],
+    instances: status?.instances ?? [],
+    machines: run?.machines ?? [],
+    processes: run?.processes ?? [],
+  };
+}
+
+export function renderStatus(facts: StatusFacts, style: Style): string {
+  const rows = standings(facts.run, facts.status);
+  return [...headline(facts, rows, style), "", instanceTable(facts, rows, style)].join("\n");
+}
+
+function headline(facts: StatusFacts, rows: readonly Standing[], style: Style): string[] {
+  const { run, status, now } = facts;
+  const { bold, dim } = style.colours;
+  const title = [
+    bold(run?.cluster ?? status?.instances[0]?.instance.cluster ?? "cluster"),
+    ...(run ? [run.urls.loadBalancer, `up for ${duration(now - Date.parse(run.startedAt))}`] : []),
+  ].join(dim(" · "));
+  const lines = [`${title}   ${verdict(facts, rows, style)}`];
+  if (status === undefined) {
+    lines.push(`${label("message server")}${toned(style, "bad", "none answers")}: orders go on, changes wait`);
+    return lines;
+  }
+  const { leader, roles } = status;
+  lines.push(
+    `${label("message server")}${bold(leader.holder.id)} leads${dim(" · ")}term ${leader.term} ${
+      status.termInDatabase ? "(in the database)" : toned(style, "busy", "(not in the database yet)")
+    }${dim(" · ")}since ${moment(Date.parse(roles.since), now)}`,
+    `${label("alternates")}${roles.alternates.join(", ") || toned(style, "bad", "none: a failure now finds no understudy")}`,
+    `${label("configuration")}version ${status.settingsVersion}`,
+  );
+  const cut = (run?.machines ?? []).filter((machine) => machine.cut).map(({ id }) => id);
+  if (cut.length > 0) lines.push(`${label("cut off")}${toned(style, "bad", cut.join(", "))}`);
+  return lines;
+}
+
+const label = (text: string): string => text.padEnd(16);
+
+function verdict(facts: StatusFacts, rows: readonly Standing[], style: Style): string {
+  const bad = rows.filter(({ tone }) => tone === "bad").length + (facts.status === undefined ? 1 : 0);
+  const busy = rows.filter(({ tone }) => tone === "busy").length;
+  const cut = (facts.run?.machines ?? []).some((machine) => machine.cut);
+  if (bad > 0 || cut) {
+    return toned(style, "bad", `● ${bad > 0 ? `${bad} ${bad === 1 ? "part" : "parts"} down` : "a machine is cut off"}`);
+  }
+  if (busy > 0) return toned(style, "busy", `● ${busy} ${busy === 1 ? "part" : "parts"} not ready`);
+  return toned(style, "good", "● all well");
+}
+
+function instanceTable(facts: StatusFacts, rows: readonly Standing[], style: Style): string {
+  const cut = new Set((facts.run?.machines ?? []).filter((machine) => machine.cut).map(({ id }) => id));
+  const columns = [
+    { title: "ID" },
+    { title: "MACHINE" },
+    { title: "STATE" },
+    { title: "BEAT", align: "right" },
+    { title: "LOAD", align: "right" },
+    { title: "CPU", align: "right" },
+    { title: "MEMORY", align: "right" },
+    { title: "LAG", align: "right" },
+    { title: "RESTARTS", align: "right" },
+  ] as const;
+  return renderTable(
+    style,
+    columns,
+    rows.map(({ id, machine, words, tone, process, instance }) => [
+      id,
+      cut.has(machine) ? toned(style, "bad", `${machine} (cut)`) : machine,
+      toned(style, tone, words),
+      ...(instance
+        ? [
+            duration(instance.lastBeatMs),
+            String(instance.load),
+            percent(instance.cpu),
+            size(instance.residentBytes),
+            duration(Math.round(instance.eventLoopLagMs)),
+          ]
+        : ["", "", "", "", ""]),
+      process ? String(process.restarts || "") : "",
+    ]),
+  );
+}

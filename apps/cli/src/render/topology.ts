@@ -1,0 +1,102 @@
+/** `topology`: machines and what runs on each, as data and as a tree. Pure. */
+import type { ClusterStatus } from "@understudy/contracts";
+import { standings, type Standing } from "./standing.ts";
+import type { StatusFacts } from "./status.ts";
+import { toned, type Style } from "./style.ts";
+import { renderTable } from "./table.ts";
+
+interface TopologyProcess {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly pid: number | null;
+  readonly url: string | null;
+  readonly opsUrl: string | null;
+}
+
+export interface Topology {
+  readonly cluster: string | null;
+  readonly entry: string | null;
+  readonly leader: ClusterStatus["leader"] | null;
+  readonly alternates: readonly string[];
+  readonly machines: readonly {
+    readonly id: string;
+    readonly cut: boolean;
+    readonly processes: readonly TopologyProcess[];
+  }[];
+  readonly nats: readonly { readonly id: string; readonly machine: string; readonly url: string }[];
+  readonly databases: readonly {
+    readonly name: string;
+    readonly instances: readonly { readonly id: string; readonly url: string }[];
+  }[];
+}
+
+export function topologyOf({ run, status }: StatusFacts): Topology {
+  const rows = standings(run, status);
+  const machines = new Set([...(run?.machines ?? []).map(({ id }) => id), ...rows.map(({ machine }) => machine)]);
+  return {
+    cluster: run?.cluster ?? status?.instances[0]?.instance.cluster ?? null,
+    entry: run?.urls.loadBalancer ?? null,
+    leader: status?.leader ?? null,
+    alternates: status?.roles.alternates ?? [],
+    machines: [...machines].sort().map((id) => ({
+      id,
+      cut: run?.machines.find((machine) => machine.id === id)?.cut ?? false,
+      processes: rows.filter(({ machine }) => machine === id).map((row) => processOf(row, run, status)),
+    })),
+    nats: (run?.nats ?? []).map(({ id, machine, url }) => ({ id, machine, url })),
+    databases: run?.databases ?? [],
+  };
+}
+
+function processOf(row: Standing, run: StatusFacts["run"], status: StatusFacts["status"]): TopologyProcess {
+  const url =
+    row.process?.url ??
+    run?.nats.find(({ id }) => id === row.id)?.url ??
+    run?.databases.flatMap(({ instances }) => instances).find(({ id }) => id === row.id)?.url ??
+    status?.appServers.find(({ instance }) => instance.id === row.id)?.url ??
+    null;
+  return {
+    id: row.id,
+    kind: row.kind,
+    state: row.words,
+    pid: row.process?.pid ?? null,
+    url,
+    opsUrl: row.process?.opsUrl ?? null,
+  };
+}
+
+export function renderTopology(facts: StatusFacts, style: Style): string {
+  const topology = topologyOf(facts);
+  const tones = new Map(standings(facts.run, facts.status).map(({ id, tone }) => [id, tone]));
+  const { bold, dim, red } = style.colours;
+  const rows: string[][] = [];
+  for (const machine of topology.machines) {
+    rows.push([bold(machine.id) + (machine.cut ? red(" (cut off)") : ""), "", "", ""]);
+    for (const [at, process] of machine.processes.entries()) {
+      const branch = dim(at === machine.processes.length - 1 ? "└─ " : "├─ ");
+      rows.push([
+        `${branch}${process.id}`,
+        toned(style, tones.get(process.id) ?? "quiet", process.state),
+        process.pid === null ? "" : String(process.pid),
+        process.url ?? process.opsUrl ?? "",
+      ]);
+    }
+  }
+  const leads = topology.leader
+    ? `${bold(topology.leader.holder.id)} leads (term ${topology.leader.term}), alternates: ${topology.alternates.join(", ") || "none"}`
+    : red("none answers");
+  return [
+    `${bold(topology.cluster ?? "cluster")}${topology.entry ? `${dim(" · ")}${topology.entry}` : ""}`,
+    `message server  ${leads}`,
+    ...topology.databases.map(
+      ({ name, instances }) => `database        ${name} on ${instances.map(({ id }) => id).join(", ")}`,
+    ),
+    "",
+    renderTable(
+      style,
+      [{ title: "MACHINE, PROCESS" }, { title: "STATE" }, { title: "PID", align: "right" }, { title: "URL" }],
+      rows,
+    ),
+  ].join("\n");
+}
