@@ -1,0 +1,10 @@
+export { Reaper } from "@understudy/engines";
+export { EngineInstance, type EngineDefinition, type EngineState } from "./engine-instance.ts";
+export { eventually, NotInTimeError, type EventuallyOptions } from "./eventually.ts";
+export { NatsCluster, NatsNode, type NatsClusterOptions } from "./nats-cluster.ts";
+export { PostgresServer, type PostgresServerOptions } from "./postgres-server.ts";
+export { registered } from "./registered.ts";
+export { builtMain, ServiceProcess, type LogLine, type ServiceProcessOptions } from "./service-process.ts";
+export type { LaneShape } from "./tcp-lane.ts";
+export { TcpLink, type Address, type Direction, type TcpLinkCounters, type TcpLinkOptions } from "./tcp-link.ts";
+export { temporaryFolder, type TemporaryFolder } from "./temporary-folder.ts";
