@@ -52,6 +52,8 @@ export type ElectionState =
       readonly hint: Hint | undefined;
       readonly swap: PendingSwap;
       readonly evidence: readonly Evidence[];
+      /** The lease that the swap replaces. */
+      readonly predecessor: SeenLease | undefined;
     }
   | {
       readonly kind: "leading";
@@ -246,6 +248,7 @@ function reconsider(state: Following, setting: ElectionSetting): Step {
       hint: state.hint,
       swap: { id: nextSwap, startedAt: now, lease: next },
       evidence,
+      predecessor: seen,
     },
     { kind: "swap", id: nextSwap, expectedRevision: seen?.revision ?? 0, lease: next },
   );

@@ -158,7 +158,7 @@ export class Elector extends EventEmitter<ElectorEvents> {
             "lead",
             leaderTermOf(action.held),
             action.evidence,
-            before.kind === "acquiring" ? before.seen : undefined,
+            before.kind === "acquiring" ? before.predecessor : undefined,
           );
           break;
         case "lose":

@@ -10,7 +10,7 @@ import { ConfigurationError, exitCodeForConfiguration, readConfiguration, servic
 import { Identity } from "./identity.ts";
 import { createLog, LOG, NestLog, type Log } from "./log.ts";
 import { NatsConnections } from "./nats/connections.ts";
-import { InstanceServer, WireErrorFilter } from "./nats/instance-server.ts";
+import { InstanceServer } from "./nats/instance-server.ts";
 import { OpsController } from "./ops/ops.controller.ts";
 import { Readiness } from "./ops/readiness.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -163,7 +163,7 @@ export async function runService<Shape extends z.ZodRawShape>(definition: Servic
       new FastifyAdapter(),
       { logger: new NestLog(log), abortOnError: false },
     );
-    app.connectMicroservice({ strategy: server }).useGlobalFilters(new WireErrorFilter(log));
+    app.connectMicroservice({ strategy: server });
     await app.startAllMicroservices();
     await app.listen(configuration.UNDERSTUDY_OPS_PORT, configuration.UNDERSTUDY_OPS_HOST);
     nats.openLifelines();

@@ -53,7 +53,8 @@ export class GuardedValue<Value extends { readonly term: number }> {
 
   async #swap(expected: number, value: Value): Promise<number | undefined> {
     try {
-      return await this.kv.update(this.key, JSON.stringify(value), expected);
+      const text = JSON.stringify(value);
+      return expected === 0 ? await this.kv.create(this.key, text) : await this.kv.update(this.key, text, expected);
     } catch (error) {
       if (error instanceof JetStreamApiError && wrongLastSequence.has(error.code)) return undefined;
       throw error;

@@ -3,13 +3,13 @@ import type { NatsConnection, Subscription } from "@nats-io/transport-node";
 import { MessagePattern, RpcException, ServerNats } from "@nestjs/microservices";
 import { type z } from "zod";
 import { CallerError, toWire, UnderstudyError } from "../errors.ts";
-import { Catch, type ArgumentsHost, type RpcExceptionFilter } from "@nestjs/common";
+import { applyDecorators, Catch, Inject, UseFilters, type ArgumentsHost, type RpcExceptionFilter } from "@nestjs/common";
 import { throwError, type Observable } from "rxjs";
-import type { Log } from "../log.ts";
+import { LOG, type Log } from "../log.ts";
 
 /** Handles a request of `contracts` in a Nest controller. */
 export const HandlesRequest = (contract: RequestContract): MethodDecorator =>
-  MessagePattern(contract.subject, { answeredBy: contract.answeredBy });
+  applyDecorators(MessagePattern(contract.subject, { answeredBy: contract.answeredBy }), UseFilters(WireErrorFilter));
 
 /**
  * Nest's NATS transport on the process's one connection, with two additions: `{id}` in a subject is this
@@ -72,7 +72,7 @@ export class InstanceServer extends ServerNats {
 /** Every error leaves a handler as `{ code, message, retryable }`. */
 @Catch()
 export class WireErrorFilter implements RpcExceptionFilter {
-  constructor(private readonly log: Log) {}
+  constructor(@Inject(LOG) private readonly log: Log) {}
   catch(error: unknown, _host: ArgumentsHost): Observable<never> {
     if (!(error instanceof UnderstudyError)) this.log.error({ err: error }, "a handler failed");
     return throwError(() => (error instanceof RpcException ? error.getError() : toWire(error)));
