@@ -1,0 +1,160 @@
+/**
+ * Asks the active message server to accept this incarnation, as long as the standing needs an answer (`needsAnswer`).
+ *
+ * It asks without end and never gives up by exiting: no message server yet is a normal state of a cluster that
+ * starts. Waits grow and are jittered, so that servers that lost the same leader do not come back at once; a leader
+ * that makes itself heard cuts a wait short. Registering again is idempotent (contracts/message-server.ts).
+ */
+import { Inject, Injectable } from "@nestjs/common";
+import { protocolVersion, register, type RegisterReply } from "@understudy/contracts";
+import {
+  Backoff,
+  call,
+  CONFIGURATION,
+  Identity,
+  LOG,
+  NatsConnections,
+  NoRespondersHint,
+  pause,
+  SettingsWatch,
+  type Log,
+} from "@understudy/runtime";
+import type { AppServerConfiguration } from "../app-server.config.ts";
+import { UserListener } from "../hosting/user-listener.ts";
+import { FollowedLeader } from "./followed-leader.ts";
+import { LeaderContact } from "./leader-contact.ts";
+import { ServerStanding } from "./server-standing.ts";
+import { needsAnswer, type Standing } from "./standing.ts";
+
+const answerMs = 2_500;
+/** For refusals that only an operator's change can mend. */
+const finalRefusalMs = 5_000;
+/** Spreads the servers that learn of a new leader by the same beat. */
+const spreadMs = 150;
+/** The same trouble is said again after so many fruitless questions: about once a minute. */
+const sayEvery = 30;
+
+@Injectable()
+export class Registrar {
+  readonly #abort = new AbortController();
+  #wake = new AbortController();
+  /** Whether a leader's beat may cut the present wait short. */
+  #waitsForLeader = false;
+  #fruitless = 0;
+
+  constructor(
+    @Inject(NatsConnections) private readonly nats: NatsConnections,
+    @Inject(Identity) private readonly identity: Identity,
+    @Inject(CONFIGURATION) private readonly configuration: AppServerConfiguration,
+    @Inject(SettingsWatch) private readonly settings: SettingsWatch,
+    @Inject(FollowedLeader) private readonly leader: FollowedLeader,
+    @Inject(ServerStanding) private readonly standing: ServerStanding,
+    @Inject(UserListener) private readonly listener: UserListener,
+    @Inject(LOG) private readonly log: Log,
+    @Inject(LeaderContact) contact: LeaderContact,
+  ) {
+    contact.onBeat(() => {
+      if (this.#waitsForLeader) this.#wake.abort();
+    });
+    standing.onChange((now, before) => {
+      if (needsAnswer(now) && (!needsAnswer(before) || askedAnew(now, before))) this.#wake.abort();
+    });
+  }
+
+  /** Needs the open listener: its URL is what is registered. */
+  start(): void {
+    void this.#run();
+  }
+
+  /** An answer that is still under way changes nothing any more. */
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  async #run(): Promise<void> {
+    const backoff = new Backoff(200, 2_000);
+    while (!this.#abort.signal.aborted) {
+      this.#wake = new AbortController();
+      const { current } = this.standing;
+      if (!needsAnswer(current)) {
+        backoff.reset();
+        this.#waitsForLeader = false;
+        await this.#wait(Number.POSITIVE_INFINITY);
+        continue;
+      }
+      if (current.kind === "serving" || this.#waitsForLeader) {
+        await pause(Math.random() * spreadMs, this.#abort.signal);
+        // The new leader may have introduced itself meanwhile.
+        if (!needsAnswer(this.standing.current)) continue;
+      }
+      await this.#wait(await this.#ask(backoff));
+    }
+  }
+
+  /** Asks once and applies the answer; returns how long to wait before the next question. */
+  async #ask(backoff: Backoff): Promise<number> {
+    const askedAtMs = this.standing.nowMs();
+    const { incarnation } = this.identity;
+    this.#waitsForLeader = false;
+    let reply: RegisterReply;
+    try {
+      const question = {
+        instance: this.identity.full,
+        protocol: protocolVersion,
+        url: this.listener.url,
+        capacity: this.configuration.UNDERSTUDY_CAPACITY,
+        applications: this.configuration.UNDERSTUDY_APPLICATIONS.map(({ name }) => name),
+      };
+      reply = await call(this.nats.main, register, question, { timeoutMs: answerMs });
+    } catch (error) {
+      const because = error instanceof NoRespondersHint ? "there is no message server yet" : (error as Error).message;
+      this.#say(because);
+      this.standing.apply({ type: "unanswered", because });
+      this.#waitsForLeader = error instanceof NoRespondersHint;
+      return backoff.nextMs();
+    }
+    if (reply.verdict === "accepted") return this.#accepted(reply, incarnation, askedAtMs, backoff);
+    const because = `refused (${reply.reason}): ${reply.message}`;
+    this.#say(because);
+    if (reply.reason === "declared-lost") {
+      this.standing.apply({ type: "lost", incarnation, reason: because });
+      return backoff.nextMs();
+    }
+    const final = reply.retryAfterMs === undefined;
+    this.standing.apply({ type: "refused", incarnation, askedAtMs, because, final });
+    return (reply.retryAfterMs ?? finalRefusalMs) * (1 + Math.random() / 4);
+  }
+
+  #accepted(
+    reply: Extract<RegisterReply, { verdict: "accepted" }>,
+    incarnation: string,
+    askedAtMs: number,
+    backoff: Backoff,
+  ): number {
+    const verdict = this.leader.hear(reply.leader);
+    if (verdict === "stale" || verdict === "contradicts") {
+      this.#say(`the answer of term ${reply.leader.term} is passed over: another leader is followed`);
+      return backoff.nextMs();
+    }
+    this.#fruitless = 0;
+    this.settings.offer(reply.settings);
+    this.standing.apply({ type: "accepted", incarnation, askedAtMs });
+    // If the standing still needs an answer (it was paused meanwhile), it asks again at once.
+    return 0;
+  }
+
+  async #wait(ms: number): Promise<void> {
+    const signal = AbortSignal.any([this.#abort.signal, this.#wake.signal]);
+    // setTimeout knows no infinity.
+    await pause(Math.min(ms, 2_147_483_647), signal);
+  }
+
+  #say(because: string): void {
+    if (this.#fruitless % sayEvery === 0) this.log.info({ asked: this.#fruitless + 1 }, `not accepted: ${because}`);
+    this.#fruitless += 1;
+  }
+}
+
+/** A new incarnation, or a pause: whatever was being waited for is no longer the answer. */
+const askedAnew = (now: Standing, before: Standing): boolean =>
+  now.incarnation !== before.incarnation || ("sinceMs" in now && "sinceMs" in before && now.sinceMs !== before.sinceMs);
