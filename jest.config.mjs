@@ -3,7 +3,7 @@ const shared = {
   rootDir: import.meta.dirname,
   testEnvironment: "node",
   // Workspace packages resolve to their TypeScript source, so a test always sees the code as it stands.
-  testEnvironmentOptions: { customExportConditions: ["source", "node", "import", "default"] },
+  testEnvironmentOptions: { customExportConditions: ["source", "node", "node-addons"] },
   extensionsToTreatAsEsm: [".ts"],
   modulePathIgnorePatterns: ["/dist/", "/.understudy/", "/.turbo/"],
   transform: {

@@ -18,6 +18,7 @@ import { CoordinationController } from "./coordination/coordination.controller.t
 import { Coordinator } from "./coordination/coordinator.ts";
 import { LeaderDatabase } from "./database/leader-database.ts";
 import { HistoryController } from "./history/history.controller.ts";
+import { Chronicler } from "./history/chronicler.ts";
 import { HistoryLog } from "./history/history-log.ts";
 import { openBuckets, type ClusterBuckets } from "./kv/cluster-buckets.ts";
 import { GuardedValue } from "./kv/guarded-value.ts";
@@ -138,6 +139,7 @@ export class MessageServerModule {
         Suspicions,
         RoutingPublisher,
         Verdicts,
+        Chronicler,
         LeadershipHooks,
         Coordinator,
       ],

@@ -1,0 +1,78 @@
+/**
+ * Writes into the history what becomes of instances that nobody decides about: balancers, monitors, alternates. App
+ * servers have the verdicts for that.
+ */
+import { Inject, Injectable } from "@nestjs/common";
+import type { ExitEvidence, InstanceIdentity, LeaderTerm } from "@understudy/contracts";
+import { BeatBoard } from "@understudy/heartbeat";
+import { Elector, OnLeadership, OnLeadershipLost } from "@understudy/leadership";
+import { EvidenceBoard, evidenceOfExit, isCleanExit } from "../registry/evidence-board.ts";
+import { HistoryLog } from "./history-log.ts";
+
+@Injectable()
+export class Chronicler {
+  /** Latest incarnation known of each id; kept by alternates too, so that a new leader greets nobody twice. */
+  readonly #known = new Map<string, InstanceIdentity>();
+  readonly #gone = new Set<string>();
+  #term: { leader: LeaderTerm; signal: AbortSignal } | undefined;
+
+  constructor(
+    @Inject(Elector) private readonly elector: Elector,
+    @Inject(BeatBoard) private readonly beats: BeatBoard,
+    @Inject(EvidenceBoard) private readonly evidence: EvidenceBoard,
+    @Inject(HistoryLog) private readonly history: HistoryLog,
+  ) {
+    this.beats.onBeat(({ beat: { instance } }) => this.#hear(instance));
+    this.evidence.onExit((exit) => this.#ended(exit));
+  }
+
+  @OnLeadership("work")
+  start(leader: LeaderTerm, signal: AbortSignal): void {
+    this.#term = { leader, signal };
+  }
+
+  @OnLeadershipLost()
+  stop(): void {
+    this.#term = undefined;
+  }
+
+  #hear(instance: InstanceIdentity): void {
+    const before = this.#known.get(instance.id);
+    this.#known.set(instance.id, instance);
+    if (instance.kind === "app-server" || before === undefined || before.incarnation === instance.incarnation) return;
+    if (!this.#gone.delete(before.incarnation)) return;
+    this.#write(instance, "returned", `${instance.id} is back on ${instance.machine}`, []);
+  }
+
+  #ended(exit: ExitEvidence): void {
+    const instance = this.#known.get(exit.instance.id);
+    if (instance === undefined || instance.kind === "app-server" || instance.incarnation !== exit.instance.incarnation)
+      return;
+    this.#gone.add(instance.incarnation);
+    const evidence = [evidenceOfExit(exit)];
+    if (isCleanExit(exit)) this.#write(instance, "left", `${instance.id} ended as planned`, evidence);
+    else
+      this.#write(
+        instance,
+        "lost",
+        `${instance.id} on ${instance.machine} was lost: ${evidence[0]?.detail ?? "its process ended"}`,
+        evidence,
+      );
+  }
+
+  #write(
+    instance: InstanceIdentity,
+    event: "returned" | "left" | "lost",
+    summary: string,
+    evidence: ReturnType<typeof evidenceOfExit>[],
+  ): void {
+    if (this.#term === undefined || this.elector.leading === undefined) return;
+    const { leader, signal } = this.#term;
+    const { id, incarnation } = instance;
+    void this.history.append(
+      leader,
+      { type: "instance", instance: { id, incarnation }, event, evidence, summary },
+      signal,
+    );
+  }
+}
