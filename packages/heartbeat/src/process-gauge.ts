@@ -34,12 +34,22 @@ export class ProcessGauge {
     const elapsedMs = Math.max(1, now - this.#readAt);
     this.#usage = process.cpuUsage();
     this.#readAt = now;
-    const longestMs = (this.#delay?.max ?? 0) / 1e6;
+    const eventLoopLagMs = this.#delay === undefined ? 0 : longestDelayMs(this.#delay, elapsedMs);
     this.#delay?.reset();
     return {
-      eventLoopLagMs: Math.max(0, longestMs - resolutionMs),
+      eventLoopLagMs,
       residentBytes: process.memoryUsage.rss(),
       cpu: Math.max(0, (used.user + used.system) / 1_000 / elapsedMs),
     };
   }
+}
+
+/**
+ * The histogram knows the intervals between its own wake-ups, but neither the one after its reset nor the one that
+ * is going on: what is missing in the sum was spent there, and more than two intervals of it is delay as well.
+ */
+function longestDelayMs(delay: IntervalHistogram, elapsedMs: number): number {
+  const knownMs = delay.count === 0 ? 0 : (delay.mean * delay.count) / 1e6;
+  const longestMs = delay.count === 0 ? 0 : delay.max / 1e6;
+  return Math.max(0, longestMs - resolutionMs, elapsedMs - knownMs - 2 * resolutionMs);
 }
