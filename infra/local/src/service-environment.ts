@@ -1,0 +1,85 @@
+/**
+ * The `UNDERSTUDY_*` variables of one service on one machine: exactly what it knows, since a service refuses to start
+ * with a variable that it does not know.
+ */
+import type { ServiceKind } from "@understudy/contracts";
+
+/** What is the same on all machines. */
+export interface ClusterSettings {
+  readonly cluster: string;
+  readonly site: string;
+  readonly natsUser: string;
+  readonly natsPasswordFile: string;
+  readonly database: string;
+  readonly databaseUser: string;
+  readonly databasePasswordFile: string;
+  /** Packages with a business application, which every app server hosts. */
+  readonly applications: readonly string[];
+  readonly orderEntryScale: number;
+  /** The folder whose disk is watched for room. */
+  readonly watchedDir: string;
+  readonly stopTimeoutMs: number;
+  readonly logLevel: string;
+}
+
+/** How the rest of the cluster is reached from one machine. */
+export interface MachineView {
+  readonly machine: string;
+  readonly natsNode?: string;
+  readonly natsServers: readonly string[];
+  readonly databaseUrl?: string;
+  /** URL by instance id. */
+  readonly appServers: Readonly<Record<string, string>>;
+}
+
+/** One instance; port 0: any free one. */
+export interface ServicePlace {
+  readonly id: string;
+  readonly kind: ServiceKind;
+  readonly opsPort: number;
+  readonly httpPort?: number;
+}
+
+export function serviceEnvironment(
+  settings: ClusterSettings,
+  view: MachineView,
+  place: ServicePlace,
+): Readonly<Record<string, string>> {
+  return {
+    UNDERSTUDY_CLUSTER: settings.cluster,
+    UNDERSTUDY_SITE: settings.site,
+    UNDERSTUDY_MACHINE: view.machine,
+    UNDERSTUDY_ID: place.id,
+    UNDERSTUDY_NATS_SERVERS: view.natsServers.join(","),
+    UNDERSTUDY_NATS_USER: settings.natsUser,
+    UNDERSTUDY_NATS_PASSWORD_FILE: settings.natsPasswordFile,
+    UNDERSTUDY_OPS_PORT: String(place.opsPort),
+    UNDERSTUDY_DATA_DIR: settings.watchedDir,
+    UNDERSTUDY_LOG_LEVEL: settings.logLevel,
+    UNDERSTUDY_STOP_TIMEOUT_MS: String(settings.stopTimeoutMs),
+    ...ownVariables(settings, view, place),
+  };
+}
+
+function ownVariables(settings: ClusterSettings, view: MachineView, place: ServicePlace): Record<string, string> {
+  const http = { UNDERSTUDY_HTTP_PORT: String(place.httpPort ?? 0) };
+  const database = {
+    UNDERSTUDY_DATABASE_URL: view.databaseUrl ?? "",
+    UNDERSTUDY_DATABASE_PASSWORD_FILE: settings.databasePasswordFile,
+  };
+  switch (place.kind) {
+    case "message-server":
+      return { ...database, ...(view.natsNode !== undefined && { UNDERSTUDY_NATS_NODE: view.natsNode }) };
+    case "app-server":
+      return {
+        ...database,
+        ...http,
+        UNDERSTUDY_APPLICATIONS: settings.applications.join(","),
+        UNDERSTUDY_ORDER_ENTRY_SCALE: String(settings.orderEntryScale),
+      };
+    case "load-balancer":
+      return { ...http, UNDERSTUDY_APP_SERVER_ADDRESSES: JSON.stringify(view.appServers) };
+    case "heartbeat-monitor":
+      return {};
+  }
+}

@@ -1,0 +1,57 @@
+/** `.understudy/`: everything that a cluster on this computer leaves on disk. */
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+/** The longest address of a unix socket is 103 (macOS) or 107 bytes. */
+const longestSocketPath = 100;
+
+export class StateFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  get runFile(): string {
+    return join(this.path, "run.json");
+  }
+  get data(): string {
+    return join(this.path, "data");
+  }
+  get logs(): string {
+    return join(this.path, "logs");
+  }
+  get secrets(): string {
+    return join(this.path, "secrets");
+  }
+  /** Who supervises, and what it started. */
+  get ledger(): string {
+    return join(this.path, "supervisor.json");
+  }
+  get lock(): string {
+    return join(this.path, "supervisor.lock");
+  }
+  /** Below the temporary folder where the own path would be too long for a socket. */
+  get controlSocket(): string {
+    const path = join(this.path, "control.sock");
+    if (Buffer.byteLength(path) <= longestSocketPath) return path;
+    const short = createHash("sha256").update(this.path).digest("hex").slice(0, 16);
+    return join(tmpdir(), `understudy-${process.getuid?.() ?? 0}-${short}.sock`);
+  }
+
+  /** Others may pass through (PostgreSQL runs as another user when root starts it), but not look around. */
+  make(): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o711 });
+    chmodSync(this.path, 0o711);
+    mkdirSync(this.data, { recursive: true, mode: 0o711 });
+  }
+
+  /** Data and logs of former runs; passwords stay. Only while nothing runs. */
+  clear(): void {
+    rmSync(this.data, { recursive: true, force: true });
+    rmSync(this.logs, { recursive: true, force: true });
+    this.make();
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * One process that is kept running: its starts, its endings, what was asked of it.
+ *
+ * It owns the child, its log file and its timers. States (`ProcessState`), changed only in `#become`:
+ *
+ *   stopped ──start──► starting ──ready──► running ◄──thaw── frozen
+ *      ▲                  │  ▲                │    ──freeze──►  │
+ *      │ stop, kill --stay,  │ wait is over   │                 │
+ *      │ exit code 78     ▼  │                ▼                 ▼
+ *      └──────────────── waiting ◄──────── ended ◄──────────────┘
+ *
+ * Invariants:
+ * - At most one child at a time; `ended` is told exactly once per child, with its exit code or signal.
+ * - A signal goes only to a child whose exit was not seen yet: the id may belong to somebody else after that.
+ * - Who was asked to stay down (`stop`, `kill` with `stay`) is not started by a timer, only by `start`.
+ * - The child leads a session of its own: a Ctrl-C in the terminal reaches the supervisor alone, which stops all in
+ *   an order that loses nothing.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync } from "node:fs";
+import { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
+import type { ProcessKind } from "@understudy/contracts";
+import { signalTree, type SpawnSpec } from "@understudy/engines";
+import type { LogFile } from "./log-file.ts";
+import { afterEnding, type RestartPolicy } from "./restart-policy.ts";
+
+/** How a process is started and how it shows that it serves. */
+export interface Program {
+  readonly id: string;
+  readonly kind: ProcessKind;
+  readonly machine: string;
+  /** Called before each start. */
+  prepare(signal: AbortSignal): Promise<SpawnSpec> | SpawnSpec;
+  /** Resolves when it serves. A program with a channel says so itself, see `markReady`. */
+  ready?(signal: AbortSignal): Promise<void>;
+  /** Whether Node's IPC channel connects it with the supervisor. */
+  readonly hasChannel: boolean;
+  /** Whether it starts processes of its own, which then get each signal too. */
+  readonly startsOthers: boolean;
+  readonly stopSignal: NodeJS.Signals;
+  readonly restart: RestartPolicy;
+}
+
+export type ProcessState =
+  | { readonly kind: "stopped"; readonly reason: "not-started" | "asked" | "configuration" }
+  | { readonly kind: "starting"; readonly pid: number | null; readonly startedAt: number }
+  | { readonly kind: "running"; readonly pid: number; readonly startedAt: number }
+  | { readonly kind: "frozen"; readonly pid: number; readonly startedAt: number; readonly was: "starting" | "running" }
+  /** Killed or asked to end; its exit is awaited. */
+  | { readonly kind: "ending"; readonly pid: number; readonly startedAt: number; readonly by: "kill" | "stop" }
+  | { readonly kind: "waiting"; readonly waitMs: number };
+
+export interface ProcessEnding {
+  /** Absent when it could not even be started. */
+  readonly pid: number | undefined;
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Wall clock, milliseconds since 1970. */
+  readonly at: number;
+  readonly wasAsked: boolean;
+  /** Why, in the process's own words; empty when it was asked or said nothing. */
+  readonly lastWords: string;
+}
+
+interface ProcessEvents {
+  state: [ProcessState];
+  spawned: [number];
+  ended: [ProcessEnding];
+  message: [unknown];
+}
+
+export class SupervisedProcess extends EventEmitter<ProcessEvents> {
+  #state: ProcessState = { kind: "stopped", reason: "not-started" };
+  #child: ChildProcess | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #abort = new AbortController();
+  #staysDown = true;
+  #preparation: Promise<unknown> = Promise.resolve();
+  #starts = 0;
+  #earlyEndings = 0;
+
+  constructor(
+    readonly program: Program,
+    readonly log: LogFile,
+  ) {
+    super();
+  }
+
+  get id(): string {
+    return this.program.id;
+  }
+  get state(): ProcessState {
+    return this.#state;
+  }
+  /** Starts after the first. */
+  get restarts(): number {
+    return Math.max(0, this.#starts - 1);
+  }
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  /** Starts it if it is down or waiting; true when that was so. */
+  start(): boolean {
+    this.#staysDown = false;
+    const { kind } = this.#state;
+    if (kind !== "stopped" && kind !== "waiting") return false;
+    if (kind === "stopped") this.#earlyEndings = 0;
+    void this.#launch();
+    return true;
+  }
+
+  /** For programs with a channel: it said that it serves. */
+  markReady(): void {
+    if (this.#state.kind === "starting" && this.#state.pid !== null) {
+      this.#become({ kind: "running", pid: this.#state.pid, startedAt: this.#state.startedAt });
+    } else if (this.#state.kind === "frozen") this.#become({ ...this.#state, was: "running" });
+  }
+
+  /** kill -9, with all that it started. With `stay` it is not started again by itself. True when that changed something. */
+  kill(stay: boolean): boolean {
+    const wasUp = this.#child !== undefined || (stay && this.#state.kind !== "stopped");
+    if (stay) this.#stayDown();
+    if (this.#signal("SIGKILL")) this.#end("kill");
+    return wasUp;
+  }
+
+  freeze(): boolean {
+    const state = this.#state;
+    if ((state.kind !== "running" && state.kind !== "starting") || state.pid === null) return false;
+    if (!this.#signal("SIGSTOP")) return false;
+    this.#become({ kind: "frozen", pid: state.pid, startedAt: state.startedAt, was: state.kind });
+    return true;
+  }
+
+  thaw(): boolean {
+    const state = this.#state;
+    if (state.kind !== "frozen" || !this.#signal("SIGCONT")) return false;
+    this.#become({ kind: state.was, pid: state.pid, startedAt: state.startedAt });
+    return true;
+  }
+
+  /** Asks it to end and waits for that; kills it after `timeoutMs`. It stays down. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stayDown();
+    if (this.#child === undefined) return;
+    const ended = this.ended();
+    if (this.#state.kind === "frozen") this.#signal("SIGCONT");
+    if (!(this.#state.kind === "ending" && this.#state.by === "kill")) {
+      this.#child.kill(this.program.stopSignal);
+      this.#end("stop");
+    }
+    const timer = setTimeout(() => this.#signal("SIGKILL"), timeoutMs);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  /** Resolves at the end of the child that lives now; at once when none does. */
+  ended(): Promise<void> {
+    return this.#child === undefined ? Promise.resolve() : new Promise((resolve) => this.once("ended", () => resolve()));
+  }
+
+  /** False when there is nobody to tell. Never throws: the channel may break at any time. */
+  send(message: object, socket?: Socket): boolean {
+    const child = this.#child;
+    if (child?.connected !== true) return false;
+    child.send(message, socket, { keepOpen: false }, () => undefined);
+    return true;
+  }
+
+  #stayDown(): void {
+    this.#staysDown = true;
+    this.#abort.abort();
+    clearTimeout(this.#timer);
+    // A start that is still being prepared ends where it looks at #staysDown.
+    if (this.#child === undefined && this.#state.kind !== "stopped") this.#become({ kind: "stopped", reason: "asked" });
+  }
+
+  async #launch(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.#starts++;
+    this.#become({ kind: "starting", pid: null, startedAt: performance.now() });
+    let child: ChildProcess;
+    try {
+      // A stop and a start in quick succession: two preparations of one data folder must not run at once.
+      await this.#preparation;
+      const preparation = Promise.resolve(signal.aborted ? undefined : this.program.prepare(signal));
+      this.#preparation = preparation.catch(() => undefined);
+      const spec = await preparation;
+      if (signal.aborted || spec === undefined) return;
+      child = this.#spawn(spec);
+    } catch (error) {
+      if (!signal.aborted) this.#ended(undefined, null, null, (error as Error).message);
+      return;
+    }
+    // Fails later, without a process id, when the command cannot be executed.
+    if (child.pid === undefined) {
+      child.once("error", (error) => this.#ended(undefined, null, null, error.message));
+      return;
+    }
+    const { pid } = child;
+    this.#child = child;
+    child.on("error", () => undefined);
+    child.once("exit", (exitCode, endSignal) => {
+      this.#child = undefined;
+      this.#ended(pid, exitCode, endSignal);
+    });
+    child.on("message", (message) => this.emit("message", message));
+    this.emit("spawned", pid);
+    this.#become({ kind: "starting", pid, startedAt: performance.now() });
+    this.program.ready?.(signal).then(
+      () => this.#child === child && this.markReady(),
+      () => undefined,
+    );
+  }
+
+  #spawn(spec: SpawnSpec): ChildProcess {
+    const output = this.log.open();
+    try {
+      return spawn(spec.command, spec.args, {
+        cwd: spec.cwd,
+        env: { ...spec.env },
+        stdio: ["ignore", output, output, ...(this.program.hasChannel ? (["ipc"] as const) : [])],
+        detached: true,
+        ...(spec.uid !== undefined && { uid: spec.uid }),
+        ...(spec.gid !== undefined && { gid: spec.gid }),
+      });
+    } finally {
+      closeSync(output);
+    }
+  }
+
+  #ended(pid: number | undefined, exitCode: number | null, signal: NodeJS.Signals | null, reason?: string): void {
+    this.#abort.abort();
+    const at = Date.now();
+    const before = this.#state;
+    const wasAsked = before.kind === "ending";
+    const lastWords = reason ?? (wasAsked || signal === "SIGKILL" ? "" : this.log.lastWords());
+    this.emit("ended", { pid, exitCode, signal, at, wasAsked, lastWords });
+    if (this.#staysDown) return this.#become({ kind: "stopped", reason: "asked" });
+    const livedMs = "startedAt" in before ? performance.now() - before.startedAt : 0;
+    const decision = afterEnding({ livedMs, exitCode, wasKilledOnPurpose: wasAsked }, this.#earlyEndings, this.program.restart);
+    if (decision.kind === "give-up") return this.#become({ kind: "stopped", reason: "configuration" });
+    this.#earlyEndings = decision.earlyEndings;
+    this.#timer = setTimeout(() => void this.#launch(), decision.waitMs);
+    this.#become({ kind: "waiting", waitMs: decision.waitMs });
+  }
+
+  #end(by: "kill" | "stop"): void {
+    const state = this.#state;
+    if (!("startedAt" in state) || state.pid === null) return;
+    this.#become({ kind: "ending", pid: state.pid, startedAt: state.startedAt, by });
+  }
+
+  /** False when it is gone already. */
+  #signal(signal: NodeJS.Signals): boolean {
+    const child = this.#child;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;
+    return this.program.startsOthers ? signalTree(child.pid, signal).length > 0 : child.kill(signal);
+  }
+
+  #become(state: ProcessState): void {
+    this.#state = state;
+    this.emit("state", state);
+  }
+}
