@@ -24,13 +24,14 @@ const shared = {
 };
 
 export default {
+  // Jest knows this for all projects only. Integration tests start real clusters.
+  testTimeout: 60_000,
   projects: [
     { ...shared, displayName: "unit", testMatch: ["<rootDir>/{packages,apps,infra}/*/src/**/*.spec.ts"] },
     {
       ...shared,
       displayName: "integration",
       testMatch: ["<rootDir>/{packages,apps,infra}/*/test/**/*.int.spec.ts"],
-      testTimeout: 60_000,
     },
   ],
 };
