@@ -46,7 +46,9 @@ export class Output {
     }
     const { colours } = this.style;
     const { message, faults } = errorData(error);
-    const lines = [`${colours.red("understudy:")} ${message}`, ...(faults ?? []).map((fault) => `  - ${fault}`)];
+    // A message that came over the wire may name its faults already.
+    const more = (faults ?? []).filter((fault) => !message.includes(fault));
+    const lines = [`${colours.red("understudy:")} ${message}`, ...more.map((fault) => `  - ${fault}`)];
     this.surroundings.stderr.write(`${lines.join("\n")}\n`);
   }
 }

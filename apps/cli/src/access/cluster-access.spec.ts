@@ -40,7 +40,12 @@ describe("the way to a local cluster", () => {
       {
         ...run,
         machines: ["a", "b", "c"].map((letter) => ({ id: `machine-${letter}`, cut: letter === "b" })),
-        nats: ids.map((id) => ({ ...node, id, machine: id.replace("nats", "machine"), url: `nats://${id}:4222` })),
+        nats: ids.map((id) => ({
+          id,
+          machine: id.replace("nats", "machine"),
+          url: `nats://${id}:4222`,
+          monitorUrl: "http://127.0.0.1:8222",
+        })),
         processes: [
           { ...process, id: "nats-a", state: "stopped" },
           { ...process, id: "nats-b" },

@@ -92,9 +92,7 @@ export class ClusterAccess {
     const link = await this.link();
     return link.ask(contract, payload, {
       ...options,
-      onWait: () => {
-        if (options.patienceMs !== 0) this.note("No message server answers (a takeover?); trying for up to 5 s ...");
-      },
+      onWait: (reason) => this.note(`${reason} Trying for up to 5 s (a takeover?) ...`),
     });
   }
 

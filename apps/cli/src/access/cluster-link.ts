@@ -7,9 +7,14 @@
  * During a takeover nobody answers for a moment. Whatever may be repeated is repeated for `patienceMs`; a 503 may
  * always, because nobody received the request.
  */
-import { connect, usernamePasswordAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import {
+  AuthorizationError,
+  connect,
+  usernamePasswordAuthenticator,
+  type NatsConnection,
+} from "@nats-io/transport-node";
 import type { RequestContract } from "@understudy/contracts";
-import { OperationalError, UnderstudyError } from "@understudy/runtime/errors";
+import { CallerError, OperationalError, UnderstudyError } from "@understudy/runtime/errors";
 import { call, NoRespondersHint } from "@understudy/runtime/messages";
 import { pause } from "@understudy/runtime/wait";
 import type { z } from "zod";
@@ -26,8 +31,8 @@ export interface AskOptions {
   readonly patienceMs?: number;
   /** How long one answer may take. */
   readonly answerMs?: number;
-  /** Called once, when the first attempt met nobody. */
-  readonly onWait?: () => void;
+  /** Called once, when the first attempt failed, with the reason. */
+  readonly onWait?: (reason: string) => void;
 }
 
 export const patienceMs = 5_000;
@@ -44,7 +49,7 @@ export class ClusterLink {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** @throws OperationalError when no node lets us in. */
+  /** @throws CallerError for a wrong user or password; OperationalError when no node can be reached. */
   async connection(): Promise<NatsConnection> {
     if (this.#connection !== undefined && !this.#connection.isClosed()) return this.#connection;
     const { servers, user, password } = this.address;
@@ -63,6 +68,15 @@ export class ClusterLink {
       });
       return this.#connection;
     } catch (error) {
+      if (error instanceof AuthorizationError) {
+        throw new CallerError(
+          "refused",
+          user === undefined
+            ? "NATS asks for a user and a password (--nats-user, --nats-password-file)."
+            : `NATS does not accept the user "${user}" with this password.`,
+          { cause: error },
+        );
+      }
       throw new OperationalError(
         "unavailable",
         `No NATS node can be reached (tried ${servers.join(", ")}): ${(error as Error).message}.`,
@@ -80,16 +94,18 @@ export class ClusterLink {
     payload: z.input<Request>,
     options: AskOptions = {},
   ): Promise<z.infer<Reply>> {
-    const startedAt = performance.now();
-    const until = startedAt + (options.patienceMs ?? patienceMs);
+    const until = performance.now() + (options.patienceMs ?? patienceMs);
     let doubtFrom: number | undefined;
     for (let attempt = 1; ; attempt++) {
       try {
         return await call(await this.connection(), contract, payload, { timeoutMs: options.answerMs ?? 2_000 });
       } catch (error) {
         const now = performance.now();
-        if (!mayRepeat(error, contract) || now >= until || this.signal.aborted) throw error;
-        if (attempt === 1) options.onWait?.();
+        if (!mayRepeat(error, contract) || now >= until || this.signal.aborted) {
+          if (!(error instanceof NoRespondersHint)) throw error;
+          throw new OperationalError("unavailable", `${nobodyLeads} (understudy doctor tells more.)`, { cause: error });
+        }
+        if (attempt === 1) options.onWait?.(error instanceof NoRespondersHint ? nobodyLeads : error.message);
         doubtFrom = error instanceof NoRespondersHint ? (doubtFrom ?? now) : undefined;
         if (doubtFrom !== undefined && now - doubtFrom >= doubtMs && this.address.servers.length > 1) {
           doubtFrom = undefined;
@@ -112,7 +128,9 @@ export class ClusterLink {
   }
 }
 
-function mayRepeat(error: unknown, contract: RequestContract): boolean {
+const nobodyLeads = "No message server answers.";
+
+function mayRepeat(error: unknown, contract: RequestContract): error is UnderstudyError {
   if (error instanceof NoRespondersHint) return true;
   return contract.repeatable && error instanceof UnderstudyError && error.retryable;
 }

@@ -20,19 +20,23 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length]?.[b.length] ?? 0;
 }
 
-/** The known names that `given` was probably meant to be, best first. */
+/** The known names that `given` was probably meant to be: those that are equally near, and near enough. */
 export function nearest(known: readonly string[], given: string): string[] {
   const wanted = given.toLowerCase();
-  return known
-    .map((name) => ({
-      name,
-      distance: name.startsWith(wanted) && wanted !== "" ? 0.5 : editDistance(wanted, name.toLowerCase()),
-    }))
-    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 4)))
-    .sort((one, other) => one.distance - other.distance || one.name.localeCompare(other.name))
-    .slice(0, 3)
-    .map(({ name }) => name);
+  const near = known
+    .map((name) => ({ name, distance: distanceOf(name.toLowerCase(), wanted) }))
+    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 4)));
+  const least = Math.min(...near.map(({ distance }) => distance));
+  return near
+    .filter(({ distance }) => distance === least)
+    .map(({ name }) => name)
+    .sort()
+    .slice(0, 3);
 }
+
+/** The beginning of a name is nearer than any other name with a fault, but not as near as the name itself. */
+const distanceOf = (name: string, wanted: string): number =>
+  wanted !== "" && name !== wanted && name.startsWith(wanted) ? 0.5 : editDistance(wanted, name);
 
 const listed = (names: readonly string[]): string =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;

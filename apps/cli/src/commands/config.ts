@@ -91,7 +91,11 @@ function checked(settings: unknown): ClusterSettings {
   const result = clusterSettings.safeParse(settings);
   if (result.success) return result.data;
   throw new CallerError("invalid-request", "These settings cannot be used; nothing was changed:", {
-    faults: result.error.issues.map((issue) => `${issue.path.join(".") || "settings"}: ${issue.message}`),
+    faults: result.error.issues.flatMap((issue) =>
+      issue.code === "unrecognized_keys"
+        ? issue.keys.map((key) => `${[...issue.path, key].join(".")}: no such setting`)
+        : [`${issue.path.join(".") || "settings"}: ${issue.message}`],
+    ),
   });
 }
 

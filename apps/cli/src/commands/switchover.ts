@@ -6,7 +6,7 @@ import { unknownName } from "../access/targets.ts";
 import type { CommandContext } from "../command-context.ts";
 import { duration } from "../render/units.ts";
 
-const answerMs = 15_000;
+const answerMs = 6_000;
 
 export async function switchOver(context: CommandContext, to: string | undefined): Promise<void> {
   const cluster = context.cluster();

@@ -1,5 +1,5 @@
 /** What a supervisor and single processes tell, on the computer of a local cluster. Pure. */
-import { counted } from "../render/units.ts";
+import { counted, withoutPassword } from "../render/units.ts";
 import type { Answer, LocalFacts } from "./facts.ts";
 import { check, finding, type Check, type Finding } from "./finding.ts";
 
@@ -138,5 +138,3 @@ export function databases({ databases: found }: LocalFacts): Check {
     ),
   );
 }
-
-const withoutPassword = (url: string): string => url.replace(/:[^:@/]*@/, "@");

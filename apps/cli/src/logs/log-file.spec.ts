@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LogFile } from "./log-file.ts";
@@ -49,5 +49,14 @@ describe("a log file", () => {
     await file.readTail(everything);
     writeFileSync(path, "new\n");
     expect(await file.readNew()).toEqual(["new"]);
+  });
+
+  it("that was moved aside for a longer one is read from its start", async () => {
+    writeFileSync(path, "old\n");
+    const file = new LogFile("x", path);
+    await file.readTail(everything);
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, "a longer new line\n");
+    expect(await file.readNew()).toEqual(["a longer new line"]);
   });
 });

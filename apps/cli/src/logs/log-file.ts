@@ -11,6 +11,7 @@ const newline = 0x0a;
 
 export class LogFile {
   #offset = 0;
+  #inode = 0;
   #rest: Buffer = Buffer.alloc(0);
 
   constructor(
@@ -26,7 +27,8 @@ export class LogFile {
     const file = await open(this.path, "r").catch(() => undefined);
     if (file === undefined) return [];
     try {
-      const { size } = await file.stat();
+      const { size, ino } = await file.stat();
+      this.#inode = ino;
       let start = size;
       let bytes: Buffer = Buffer.alloc(0);
       let lines: string[] = [];
@@ -48,13 +50,11 @@ export class LogFile {
     }
   }
 
-  /** Whole lines that were written since the last look. A file that became shorter was begun anew. */
+  /** Whole lines that were written since the last look. A shorter file, or another one, was begun anew. */
   async readNew(): Promise<string[]> {
-    const size = await stat(this.path).then(
-      (status) => status.size,
-      () => 0,
-    );
-    if (size < this.#offset) {
+    const { size, ino } = await stat(this.path).catch(() => ({ size: 0, ino: 0 }));
+    if (size < this.#offset || ino !== this.#inode) {
+      this.#inode = ino;
       this.#offset = 0;
       this.#rest = Buffer.alloc(0);
     }

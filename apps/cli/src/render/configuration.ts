@@ -21,10 +21,16 @@ export function renderConfiguration(
     return value === standard ? [path, value, dim("default")] : [path, bold(value), `default: ${standard}`];
   });
   return [
-    `${bold(`version ${current.version}`)}${dim(" · ")}changed ${moment(Date.parse(current.changedAt), now)} by ${current.changedBy}${dim(" · ")}term ${current.term}`,
+    `${bold(`version ${current.version}`)}${dim(" · ")}${changed(current, now)}${dim(" · ")}term ${current.term}`,
     "",
     renderTable(style, [{ title: "SETTING" }, { title: "VALUE" }, { title: "" }], rows),
   ].join("\n");
+}
+
+/** Settings that nobody ever changed carry the beginning of time. */
+function changed({ changedAt, changedBy }: VersionedSettings, now: number): string {
+  const at = Date.parse(changedAt);
+  return at > 0 ? `changed ${moment(at, now)} by ${changedBy}` : "never changed";
 }
 
 /** Every value that a change changed. */

@@ -73,6 +73,7 @@ function verdict(facts: StatusFacts, rows: readonly Standing[], style: Style): s
 
 function instanceTable(facts: StatusFacts, rows: readonly Standing[], style: Style): string {
   const cut = new Set((facts.run?.machines ?? []).filter((machine) => machine.cut).map(({ id }) => id));
+  const machines = new Set((facts.run?.machines ?? []).map(({ id }) => id));
   const columns = [
     { title: "ID" },
     { title: "MACHINE" },
@@ -89,7 +90,11 @@ function instanceTable(facts: StatusFacts, rows: readonly Standing[], style: Sty
     columns,
     rows.map(({ id, machine, words, tone, process, instance }) => [
       id,
-      cut.has(machine) ? toned(style, "bad", `${machine} (cut)`) : machine,
+      machines.size > 0 && !machines.has(machine)
+        ? ""
+        : cut.has(machine)
+          ? toned(style, "bad", `${machine} (cut)`)
+          : machine,
       toned(style, tone, words),
       ...(instance
         ? [

@@ -4,6 +4,7 @@ import { standings, type Standing } from "./standing.ts";
 import type { StatusFacts } from "./status.ts";
 import { toned, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
+import { withoutPassword } from "./units.ts";
 
 interface TopologyProcess {
   readonly id: string;
@@ -33,19 +34,25 @@ export interface Topology {
 
 export function topologyOf({ run, status }: StatusFacts): Topology {
   const rows = standings(run, status);
-  const machines = new Set([...(run?.machines ?? []).map(({ id }) => id), ...rows.map(({ machine }) => machine)]);
+  const machines = new Set([
+    ...(run?.machines ?? []).map(({ id }) => id).sort(),
+    ...rows.map(({ machine }) => machine).sort(),
+  ]);
   return {
     cluster: run?.cluster ?? status?.instances[0]?.instance.cluster ?? null,
     entry: run?.urls.loadBalancer ?? null,
     leader: status?.leader ?? null,
     alternates: status?.roles.alternates ?? [],
-    machines: [...machines].sort().map((id) => ({
+    machines: [...machines].map((id) => ({
       id,
       cut: run?.machines.find((machine) => machine.id === id)?.cut ?? false,
       processes: rows.filter(({ machine }) => machine === id).map((row) => processOf(row, run, status)),
     })),
     nats: (run?.nats ?? []).map(({ id, machine, url }) => ({ id, machine, url })),
-    databases: run?.databases ?? [],
+    databases: (run?.databases ?? []).map(({ name, instances }) => ({
+      name,
+      instances: instances.map(({ id, url }) => ({ id, url: withoutPassword(url) })),
+    })),
   };
 }
 
@@ -61,7 +68,7 @@ function processOf(row: Standing, run: StatusFacts["run"], status: StatusFacts["
     kind: row.kind,
     state: row.words,
     pid: row.process?.pid ?? null,
-    url,
+    url: url === null ? null : withoutPassword(url),
     opsUrl: row.process?.opsUrl ?? null,
   };
 }
@@ -72,7 +79,8 @@ export function renderTopology(facts: StatusFacts, style: Style): string {
   const { bold, dim, red } = style.colours;
   const rows: string[][] = [];
   for (const machine of topology.machines) {
-    rows.push([bold(machine.id) + (machine.cut ? red(" (cut off)") : ""), "", "", ""]);
+    const isMachine = facts.run === undefined || facts.run.machines.some(({ id }) => id === machine.id);
+    rows.push([bold(isMachine ? machine.id : "between machines") + (machine.cut ? red(" (cut off)") : ""), "", "", ""]);
     for (const [at, process] of machine.processes.entries()) {
       const branch = dim(at === machine.processes.length - 1 ? "└─ " : "├─ ");
       rows.push([

@@ -49,3 +49,6 @@ export function parseDuration(text: string): number | undefined {
 }
 
 export const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+
+/** An address as it may be shown: run.json has the database's password in it. */
+export const withoutPassword = (url: string): string => url.replace(/:[^:@/]*@/, "@");
