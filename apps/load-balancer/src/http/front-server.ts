@@ -1,0 +1,209 @@
+/**
+ * The side of the users: connections, the limits on what comes over them, and the way out of both at a stop.
+ *
+ * Connections come from the own port and, accepted by a front door, over `takeConnection`. Requests that are fit to
+ * be forwarded become exchanges; all others are answered here.
+ *
+ * - F1. One parser, strict; what it refuses is answered 4xx and the connection closed, and nothing is ever written
+ *   into the answer of another request.
+ * - F2. Draining: answers say `Connection: close`; a connection without a request is closed only when it was idle for
+ *   a while, so that whoever is about to send on it is not cut.
+ */
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Server as TcpServer, type AddressInfo, type Socket } from "node:net";
+import { Exchange } from "../exchange/exchange.ts";
+import type { Traffic } from "../exchange/traffic.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { answerProblem, problems, problemText, type Problem } from "./problem.ts";
+import { readRequestHead } from "./request-head.ts";
+import { refuseConnect } from "./upgrade.ts";
+
+export interface FrontLimits {
+  readonly maxHeaderBytes: number;
+  readonly maxHeaderFields: number;
+  readonly maxConnections: number;
+  /** Requests at once on one connection. */
+  readonly maxPipelined: number;
+  /** Until the head of a request has come, from its first byte or from the connection's beginning. */
+  readonly headersTimeoutMs: number;
+  /** Until the whole request has come. */
+  readonly requestTimeoutMs: number;
+  /** How long a connection may be idle between two requests. */
+  readonly keepAliveMs: number;
+}
+
+const drainIdleMs = 1_000;
+const drainStepMs = 50;
+/** How long the rest of a refused request is still read, so that the answer is not lost in a reset. */
+const lingerMs = 500;
+
+export class FrontServer {
+  readonly #server: Server;
+  readonly #connections = new Map<Socket, ClientConnection>();
+  #isDraining = false;
+
+  constructor(
+    private readonly traffic: Traffic,
+    private readonly limits: FrontLimits,
+  ) {
+    this.#server = createServer(
+      {
+        insecureHTTPParser: false,
+        requireHostHeader: true,
+        maxHeaderSize: limits.maxHeaderBytes,
+        headersTimeout: limits.headersTimeoutMs,
+        requestTimeout: limits.requestTimeoutMs,
+        connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
+        keepAliveTimeout: limits.keepAliveMs,
+        noDelay: true,
+      },
+      (request, response) => this.#onRequest(request, response),
+    );
+    // Beyond this number Node would drop fields silently; they are counted here instead.
+    this.#server.maxHeadersCount = 0;
+    this.#server
+      .on("connection", (socket: Socket) => this.#onConnection(socket))
+      .on("clientError", (error: Error & { code?: string }, socket) => this.#onClientError(error, socket as Socket))
+      .on("checkContinue", (request, response) => this.#onRequest(request, response, true))
+      .on("checkExpectation", (_request, response) => this.#refuse(response, problems.expectation));
+    refuseConnect(this.#server);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** The URL at which it listens. */
+  async listen(host: string, port: number): Promise<string> {
+    this.#server.listen({ host, port, backlog: 4_096 });
+    await once(this.#server, "listening");
+    const { port: bound } = this.#server.address() as AddressInfo;
+    return `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+  }
+
+  /** A connection that a front door has accepted. */
+  takeConnection(socket: Socket): void {
+    socket.setNoDelay(true);
+    this.#server.emit("connection", socket);
+  }
+
+  /** Answers on the connections that stand now say `Connection: close`: their users come back through the front door. */
+  sendAway(): void {
+    for (const connection of this.#connections.values()) connection.closesSoon = true;
+  }
+
+  /** F2. New connections are still served, but the port takes none any more after `close`. */
+  beginDrain(): void {
+    this.#isDraining = true;
+    this.sendAway();
+  }
+
+  /** Waits until no connection is left, at most `atMostMs`; the rest is cut. */
+  async close(atMostMs: number): Promise<void> {
+    // Not the HTTP server's own `close`: it cuts idle connections at once (F2).
+    TcpServer.prototype.close.call(this.#server);
+    const deadlineMs = performance.now() + atMostMs;
+    const beganMs = performance.now();
+    // At least one step: connections that the front door sent before it heard of the drain are on their way.
+    do {
+      await new Promise((resolve) => setTimeout(resolve, drainStepMs));
+      const nowMs = performance.now();
+      for (const { isIdle, idleSinceMs, socket } of this.#connections.values()) {
+        if (isIdle && nowMs - Math.max(idleSinceMs, beganMs) > drainIdleMs) socket.end();
+      }
+    } while (this.#connections.size > 0 && performance.now() < deadlineMs);
+    for (const socket of this.#connections.keys()) socket.destroy();
+    this.#server.close();
+  }
+
+  #onConnection(socket: Socket): void {
+    const connection = new ClientConnection(socket, this.traffic.nowMs);
+    connection.closesSoon = this.#isDraining;
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      for (const exchange of connection.inWork) exchange.cancel();
+    });
+    if (this.#connections.size >= this.limits.maxConnections) {
+      socket.end(problemText(problems.tooManyConnections));
+      linger(socket);
+      return;
+    }
+    this.#connections.set(socket, connection);
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
+    const startedAtMs = performance.now();
+    this.traffic.nowMs = startedAtMs;
+    const connection = this.#connections.get(request.socket);
+    if (connection === undefined) {
+      response.destroy();
+      return;
+    }
+    if (request.rawHeaders.length > 2 * this.limits.maxHeaderFields) {
+      return this.#refuse(response, problems.tooManyHeaders);
+    }
+    if (connection.inWork.size >= this.limits.maxPipelined) return this.#refuse(response, problems.tooManyPipelined);
+    const head = readRequestHead(
+      request.method as string,
+      request.url as string,
+      request.httpVersionMinor,
+      request.rawHeaders,
+      connection,
+      this.traffic.newRequestId,
+    );
+    if (head.kind === "refuse") return this.#refuse(response, head);
+    if (head.kind === "options") {
+      response.writeHead(204, ["allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"]);
+      response.end();
+      return;
+    }
+    const exchange = new Exchange(this.traffic, connection, request, response, head, startedAtMs);
+    if ((head.contentLength ?? 0) > this.traffic.limits.bodyBytes) {
+      // Who waits for 100 may or may not send the body after another answer: the connection cannot be used again.
+      return exchange.answer(problems.bodyTooLarge, expectsContinue || connection.closesSoon);
+    }
+    if (expectsContinue) response.writeContinue();
+    exchange.begin();
+  }
+
+  /** What is not fit to be forwarded may not be what it seems: nothing more is read from its connection. */
+  #refuse(response: ServerResponse, problem: Problem): void {
+    this.traffic.counters.answered(problem.status, this.traffic.nowMs);
+    answerProblem(response, problem, true);
+  }
+
+  /** F1 */
+  #onClientError(error: Error & { code?: string }, socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || !socket.writable || error.code === "ECONNRESET") {
+      socket.destroy();
+      return;
+    }
+    const problem = problemOfError(error.code);
+    if (connection.isIdle) {
+      this.traffic.counters.answered(problem.status, this.traffic.nowMs);
+      socket.end(problemText(problem));
+      linger(socket);
+      return;
+    }
+    const [only] = connection.inWork;
+    if (connection.inWork.size === 1 && only instanceof Exchange && only.isReceiving && !only.hasAnswerBegun) {
+      only.answer(problem, true);
+      linger(socket);
+      return;
+    }
+    socket.destroy();
+  }
+}
+
+function problemOfError(code: string | undefined): Problem {
+  if (code === "HPE_HEADER_OVERFLOW") return problems.headersTooLarge;
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return problems.requestTimeout;
+  if (code === "HPE_CHUNK_EXTENSIONS_OVERFLOW") return problems.bodyTooLarge;
+  return problems.malformed;
+}
+
+function linger(socket: Socket): void {
+  setTimeout(() => socket.destroy(), lingerMs).unref();
+}
