@@ -74,8 +74,9 @@ export class MessageServerCluster {
   }
 
   /** A scripted app server: the real contracts over real NATS, without an application. */
-  async appServer(id: string): Promise<ScriptedAppServer> {
+  async appServer(id: string, { isReady = true } = {}): Promise<ScriptedAppServer> {
     const server = new ScriptedAppServer(await this.nats.connect(id), id);
+    server.isReady = isReady;
     this.#appServers.push(server);
     server.start();
     return server;

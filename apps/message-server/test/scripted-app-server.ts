@@ -92,6 +92,11 @@ export class ScriptedAppServer {
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
   }
 
+  /** Beats no more but answers. */
+  muteBeats(): void {
+    clearInterval(this.#timer);
+  }
+
   stop(): void {
     this.silence();
   }
