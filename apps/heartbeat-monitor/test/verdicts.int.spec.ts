@@ -1,0 +1,147 @@
+import { pause } from "@understudy/runtime";
+import { eventually, type ServiceProcess } from "@understudy/testkit";
+import { MonitoredCluster } from "./monitored-cluster.ts";
+
+const lostAfterMs = 1_500;
+const monitorIds = ["heartbeat-monitor-a", "heartbeat-monitor-c"];
+
+describe("two heartbeat-monitors beside beating services on three NATS nodes", () => {
+  let cluster: MonitoredCluster;
+  let services: ServiceProcess[];
+
+  beforeAll(async () => {
+    cluster = await MonitoredCluster.start();
+    services = await Promise.all([cluster.service("app-server-a", 0), cluster.service("app-server-b", 1)]);
+  });
+
+  afterAll(async () => {
+    await Promise.all(services.map((service) => service.kill()));
+    await cluster.stop();
+  });
+
+  /** What was said of healthy processes since `from` other than "alive". */
+  const accusations = (from: number) =>
+    cluster.reports
+      .slice(from)
+      .filter(({ verdict }) => verdict !== "alive")
+      .map(({ instance, verdict, monitor, evidence }) => ({ id: instance.id, verdict, monitor, evidence }));
+
+  it("find every instance alive, each other included, long before there are any settings", async () => {
+    for (const process of services) await cluster.found(process, "alive");
+    await eventually(
+      () =>
+        cluster.reports.some(({ monitor, instance }) => monitor === monitorIds[0] && instance.id === monitorIds[1]) &&
+        cluster.reports.some(({ monitor, instance }) => monitor === monitorIds[1] && instance.id === monitorIds[0]),
+      { describe: "the monitors find each other" },
+    );
+    expect(accusations(0)).toEqual([]);
+  });
+
+  it("follow settings that are stored later, as do the services' beats", async () => {
+    await cluster.configure(1, { appServers: { lostAfterMs }, heartbeat: { beatMs: 100 } });
+    await eventually(
+      () => {
+        const own = cluster.beats.filter(({ instance }) => instance.id === "app-server-a");
+        const last = own.at(-1)!;
+        const first = own.findLast(({ sequence }) => sequence === last.sequence - 10);
+        return first !== undefined && last.sentAt - first.sentAt < 2_000;
+      },
+      { withinMs: 20_000, describe: "beats come faster" },
+    );
+  });
+
+  it("suspect a killed process at once by 503, then find it silent; a new one under its id is alive", async () => {
+    const victim = await cluster.service("app-server-c", 2);
+    await cluster.found(victim, "alive");
+    await victim.kill();
+    const killedAt = performance.now();
+    for (const { evidence } of await cluster.found(victim, "suspect"))
+      expect(evidence.map(({ kind }) => kind)).toEqual(["no-responders"]);
+    expect(performance.now() - killedAt).toBeLessThan(lostAfterMs);
+    for (const { silentMs, evidence } of await cluster.found(victim, "silent")) {
+      expect(silentMs).toBeGreaterThanOrEqual(lostAfterMs);
+      expect(evidence.map(({ kind }) => kind)).toEqual(["no-responders", "unanswered-probes", "silence"]);
+    }
+    const next = await cluster.service("app-server-c", 2);
+    await cluster.found(next, "alive");
+    for (const monitor of monitorIds)
+      expect(cluster.verdicts(monitor, victim.incarnation)).toEqual(["alive", "suspect", "silent"]);
+    services.push(next);
+  });
+
+  it("suspect a frozen process, find it silent after lostAfterMs, and alive again when it is thawed", async () => {
+    const frozen = services[1]!;
+    frozen.freeze();
+    await cluster.found(frozen, "suspect");
+    for (const { silentMs } of await cluster.found(frozen, "silent"))
+      expect(silentMs).toBeGreaterThanOrEqual(lostAfterMs);
+    frozen.thaw();
+    await cluster.found(frozen, "alive");
+  });
+
+  it.each([0, 1, 2])("find nobody silent when NATS node %i is killed and comes back", async (index) => {
+    const before = cluster.reports.length;
+    await cluster.nats.node(index).kill();
+    await pause(2 * lostAfterMs);
+    await cluster.nats.node(index).start();
+    await pause(2 * lostAfterMs);
+    expect(accusations(before)).toEqual([]);
+  });
+
+  it.each([0, 1, 2])("find nobody silent when NATS node %i freezes and thaws", async (index) => {
+    const before = cluster.reports.length;
+    cluster.nats.node(index).freeze();
+    await pause(3 * lostAfterMs);
+    cluster.nats.node(index).thaw();
+    await pause(2 * lostAfterMs);
+    expect(accusations(before)).toEqual([]);
+  });
+
+  it("find nobody silent when a NATS node is cut from the others", async () => {
+    const before = cluster.reports.length;
+    cluster.nats.isolate(1);
+    await pause(3 * lostAfterMs);
+    cluster.nats.heal();
+    await pause(lostAfterMs);
+    expect(accusations(before)).toEqual([]);
+  });
+
+  it("find a process silent that ends while a NATS node is away", async () => {
+    const ending = services.pop()!;
+    await cluster.nats.node(2).kill();
+    await ending.kill();
+    await cluster.found(ending, "silent");
+    await cluster.nats.node(2).start();
+  });
+
+  it("accuse nobody after a pause of their own", async () => {
+    const before = cluster.reports.length;
+    const monitor = cluster.monitors[0]!;
+    monitor.freeze();
+    await pause(3 * lostAfterMs);
+    monitor.thaw();
+    await pause(2 * lostAfterMs);
+    const accused = accusations(before).filter(
+      ({ id, monitor: observer }) => observer === monitorIds[0] && id !== "app-server-c",
+    );
+    expect(accused).toEqual([]);
+  });
+
+  it("hear a draining service beat until its end, not ready", async () => {
+    const leaving = services[0]!;
+    await leaving.terminate();
+    const last = cluster.beats.findLast(({ instance }) => instance.incarnation === leaving.incarnation)!;
+    expect(last).toMatchObject({ ready: false, load: 7 });
+    expect(cluster.verdicts(monitorIds[1]!, leaving.incarnation)).toEqual(["alive"]);
+  });
+
+  it("show verdicts, instances and machines to Prometheus", async () => {
+    const metrics = await (await fetch(`${cluster.monitors[1]!.opsUrl}/metrics`)).text();
+    expect(metrics).toMatch(
+      /understudy_instance_verdict\{id="app-server-b",kind="app-server",machine="machine-b",verdict="alive"\} 1/,
+    );
+    expect(metrics).toMatch(/understudy_instance_load\{id="app-server-b",[^}]*\} 7/);
+    expect(metrics).toMatch(/understudy_machine_memory_available_bytes\{machine="machine-b"\} [1-9]/);
+    expect(metrics).toMatch(/understudy_detector_reports_total\{verdict="silent"\} [1-9]/);
+  });
+});
