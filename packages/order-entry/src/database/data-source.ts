@@ -1,0 +1,67 @@
+import type { ApplicationContext } from "@understudy/runtime";
+import { poolOptions } from "@understudy/runtime";
+import pg from "pg";
+import { DataSource } from "typeorm";
+import { Customer } from "../entities/customer.ts";
+import { District } from "../entities/district.ts";
+import { FirstData } from "../entities/first-data.ts";
+import { Idempotency } from "../entities/idempotency.ts";
+import { Item } from "../entities/item.ts";
+import { NewOrder } from "../entities/new-order.ts";
+import { OrderPosition } from "../entities/order-position.ts";
+import { Order } from "../entities/order.ts";
+import { Payment } from "../entities/payment.ts";
+import { schemaName } from "../entities/schema-name.ts";
+import { Stock } from "../entities/stock.ts";
+import { Warehouse } from "../entities/warehouse.ts";
+import { Tables1795392000000 } from "../migrations/tables-1795392000000.ts";
+
+export type DatabaseContext = Pick<ApplicationContext, "database" | "identity" | "log">;
+
+/** A server that waits longer for a row than its client waits for the answer only keeps others waiting. */
+const lockTimeoutMs = 2_000;
+/** A database machine that fell silent must not keep a request for ever. */
+const queryTimeoutMs = 10_000;
+
+export interface DataSourcePurpose {
+  /** serving: bounded waits for requests. preparing: migrations and first data, which may take as long as they need. */
+  readonly purpose: "serving" | "preparing";
+}
+
+/**
+ * TypeORM on the runtime's pool: whatever stands in `extra` goes to `pg.Pool` and overrules TypeORM's own options, so
+ * address, password, limits and the `verify` hook, which introduces and checks the incarnation, all arrive there.
+ */
+export function createDataSource(context: DatabaseContext, { purpose }: DataSourcePurpose): DataSource {
+  return new DataSource({
+    type: "postgres",
+    driver: pg,
+    schema: schemaName,
+    extra: {
+      ...poolOptions(context.database, context.identity, { assertsStanding: true }),
+      ...(purpose === "serving"
+        ? { lock_timeout: lockTimeoutMs, query_timeout: queryTimeoutMs }
+        : { max: 1, connectionTimeoutMillis: 0 }),
+    },
+    poolErrorHandler: (error: Error) =>
+      context.log.warn({ reason: error.message }, "an idle database connection of the order entry was lost"),
+    entities: [
+      Customer,
+      District,
+      FirstData,
+      Idempotency,
+      Item,
+      NewOrder,
+      Order,
+      OrderPosition,
+      Payment,
+      Stock,
+      Warehouse,
+    ],
+    migrations: [Tables1795392000000],
+    migrationsTableName: "migrations",
+    installExtensions: false,
+    synchronize: false,
+    logging: false,
+  });
+}

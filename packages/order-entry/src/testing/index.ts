@@ -1,0 +1,4 @@
+export { checkConsistency, type Violation } from "./consistency.ts";
+export { OrderLedger, type LedgerReport } from "./order-ledger.ts";
+export { OrderLoad, type OrderLoadOptions } from "./order-load.ts";
+export { percentile, summarize, type OrderLoadReport, type OrderRecord } from "./order-load-report.ts";

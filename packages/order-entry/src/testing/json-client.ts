@@ -1,0 +1,77 @@
+import { Agent, request } from "node:http";
+
+export type Attempt =
+  | { readonly kind: "answered"; readonly status: number; readonly body: unknown }
+  /** No whole answer: whether the request had an effect is unknown. */
+  | { readonly kind: "broken"; readonly reason: string };
+
+export interface JsonRequest {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** For the whole answer. */
+  readonly timeoutMs: number;
+}
+
+/** HTTP with JSON over kept connections; an attempt never rejects. */
+export class JsonClient {
+  readonly #agent: Agent;
+  readonly #base: URL;
+
+  constructor(baseUrl: string, connections: number) {
+    this.#base = new URL(baseUrl);
+    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
+  }
+
+  attempt({ method, path, headers = {}, body, timeoutMs }: JsonRequest): Promise<Attempt> {
+    return new Promise((resolve) => {
+      const sent = request(
+        {
+          agent: this.#agent,
+          hostname: this.#base.hostname,
+          port: this.#base.port,
+          method,
+          path,
+          headers: {
+            ...headers,
+            ...(body !== undefined && {
+              "content-type": "application/json",
+              "content-length": Buffer.byteLength(body),
+            }),
+          },
+        },
+        (answer) => {
+          const chunks: Buffer[] = [];
+          answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+          answer.on("error", (error) => settle({ kind: "broken", reason: reasonOf(error) }));
+          answer.on("end", () => settle(readAnswer(answer.statusCode ?? 0, Buffer.concat(chunks).toString())));
+        },
+      );
+      const timer = setTimeout(() => {
+        settle({ kind: "broken", reason: "timeout" });
+        sent.destroy();
+      }, timeoutMs);
+      const settle = (attempt: Attempt): void => {
+        clearTimeout(timer);
+        resolve(attempt);
+      };
+      sent.on("error", (error) => settle({ kind: "broken", reason: reasonOf(error) }));
+      sent.end(body);
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+const reasonOf = (error: Error): string => ("code" in error ? String(error.code) : error.message);
+
+function readAnswer(status: number, text: string): Attempt {
+  try {
+    return { kind: "answered", status, body: JSON.parse(text) as unknown };
+  } catch {
+    return { kind: "broken", reason: `status ${status} without JSON` };
+  }
+}
