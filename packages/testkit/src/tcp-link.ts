@@ -17,6 +17,7 @@
  * see a cut; and connecting through a cut link succeeds, then hears nothing. Where that matters: network-namespaces.
  */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { resetSocket } from "./reset-socket.ts";
 import { Lane, unshaped, type LaneShape } from "./tcp-lane.ts";
 
 export interface Address {
@@ -55,7 +56,8 @@ class Connection {
   }
 
   reset(): void {
-    for (const socket of [this.client, this.target]) if (!socket.destroyed) socket.resetAndDestroy();
+    resetSocket(this.client);
+    resetSocket(this.target);
   }
 
   get isOver(): boolean {
@@ -139,7 +141,7 @@ export class TcpLink {
   /** Resets every connection on both sides; new ones are accepted as before. */
   reset(): void {
     for (const connection of this.#connections) connection.reset();
-    for (const client of this.#hanging) client.resetAndDestroy();
+    for (const client of this.#hanging) resetSocket(client);
     this.#hanging.clear();
   }
 
