@@ -2,6 +2,7 @@ export { Reaper } from "@understudy/engines";
 export { EngineInstance, type EngineDefinition, type EngineState } from "./engine-instance.ts";
 export { eventually, NotInTimeError, type EventuallyOptions } from "./eventually.ts";
 export { NatsCluster, NatsNode, type NatsClusterOptions } from "./nats-cluster.ts";
+export { canUseNetworkNamespaces, NetworkNamespaces } from "./network-namespaces.ts";
 export { PostgresServer, type PostgresServerOptions } from "./postgres-server.ts";
 export { registered } from "./registered.ts";
 export { builtMain, ServiceProcess, type LogLine, type ServiceProcessOptions } from "./service-process.ts";
