@@ -9,6 +9,7 @@ import type { Surroundings } from "./surroundings.ts";
 
 const failed = 1;
 const notUnderstood = 2;
+const helpColumns = 100;
 
 interface GlobalOptions {
   readonly format: Format;
@@ -54,8 +55,8 @@ export async function runCommandLine(argv: readonly string[], surroundings: Surr
               ? `${JSON.stringify({ code: "invalid-request", message: text.trim().replace(/^error: /, "") })}\n`
               : text.replace(/^error: /, "understudy: "),
           ),
-        getOutHelpWidth: () => surroundings.columns,
-        getErrHelpWidth: () => surroundings.columns,
+        getOutHelpWidth: () => Math.min(surroundings.columns, helpColumns),
+        getErrHelpWidth: () => Math.min(surroundings.columns, helpColumns),
         getOutHasColors: () => false,
         getErrHasColors: () => false,
       });

@@ -11,6 +11,7 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** Whether a person looks at stdout. */
   readonly isTerminal: boolean;
+  /** Width of the terminal; without one nothing is shortened. */
   readonly columns: number;
 }
 
@@ -30,6 +31,6 @@ export function surroundingsOfProcess(signal: AbortSignal): Surroundings {
     folder: process.cwd(),
     signal,
     isTerminal: process.stdout.isTTY,
-    columns: process.stdout.columns ?? 100,
+    columns: process.stdout.columns ?? Number.POSITIVE_INFINITY,
   };
 }

@@ -2,6 +2,7 @@
 import { counted, duration } from "../render/units.ts";
 import type { DoctorFacts } from "./facts.ts";
 import { check, finding, type Check, type Finding } from "./finding.ts";
+import { knownCauses } from "./known-causes.ts";
 
 /** As many copies as survive the loss of a machine and still have a majority. */
 const wantedReplicas = 3;
@@ -18,10 +19,12 @@ export function streams({ streams: found, natsFailure, local }: DoctorFacts): Ch
   }
   if (found === undefined) {
     return check("JetStream", "streams", [
-      finding("JetStream", "does not answer", "a majority of the NATS nodes must run: start those that are down"),
+      finding("JetStream", "did not answer in time", "if it stays so: a majority of the NATS nodes must run"),
     ]);
   }
   const wanted = local ? Math.min(wantedReplicas, local.nats.length) : 1;
+  const known = knownCauses(local);
+  const away = found.flatMap(({ behind }) => behind).filter((id) => known.has(id));
   const findings = found.flatMap(({ name, leader, replicas, current, behind }): Finding[] => {
     if (leader === undefined) {
       return [finding(name, "has no leader, so nothing can be written to it", "a majority of its NATS nodes must run")];
@@ -35,7 +38,7 @@ export function streams({ streams: found, natsFailure, local }: DoctorFacts): Ch
         ),
       ];
     }
-    if (current >= replicas) return [];
+    if (current + behind.filter((id) => known.has(id)).length >= replicas) return [];
     return [
       finding(
         name,
@@ -44,10 +47,11 @@ export function streams({ streams: found, natsFailure, local }: DoctorFacts): Ch
       ),
     ];
   });
-  return check("JetStream", counted(found.length, "stream", "streams"), findings);
+  const redundancy = away.length === 0 ? "" : `, without their copies on ${[...new Set(away)].join(", ")}`;
+  return check("JetStream", `${counted(found.length, "stream", "streams")}${redundancy}`, findings);
 }
 
-export function messageServer({ status, statusFailure, roles }: DoctorFacts): Check {
+export function messageServer({ status, statusFailure, roles, local }: DoctorFacts): Check {
   if (status === undefined) {
     const last = roles ? `; in the configuration: ${roles.messageServer} (term ${roles.term})` : "";
     return check("message server", "the leader's answer", [
@@ -72,35 +76,35 @@ export function messageServer({ status, statusFailure, roles }: DoctorFacts): Ch
   const warm = current.alternates.filter((id) =>
     instances.some(({ instance, verdict, ready }) => instance.id === id && verdict === "alive" && ready),
   );
-  if (warm.length === 0) {
-    const named = current.alternates.join(", ");
-    findings.push(
-      finding(
-        "alternate",
-        named === ""
-          ? "there is none: a failure of the leader finds no understudy"
-          : `${named} is not ready to take over`,
-        named === ""
-          ? "start a second message server"
-          : `understudy start ${current.alternates[0] ?? ""}, or look at its log`,
-      ),
-    );
-  }
+  if (warm.length === 0) findings.push(noAlternate(current.alternates, knownCauses(local)));
   return check("message server", `${leader.holder.id} leads, term ${leader.term}`, findings);
+}
+
+function noAlternate([first, ...more]: readonly string[], known: ReadonlySet<string>): Finding {
+  if (first === undefined) {
+    return finding("alternate", "there is none: a failure finds no understudy", "start a second message server");
+  }
+  return finding(
+    "alternate",
+    `${[first, ...more].join(", ")} cannot take over now: a failure finds no understudy`,
+    known.has(first) ? "mend what is told of it above" : `understudy start ${first}, or understudy logs ${first}`,
+  );
 }
 
 export function appServers({ status, routing, local }: DoctorFacts): Check {
   if (status === undefined) return check("app servers", "not known without a message server", []);
   const findings: Finding[] = [];
+  const known = knownCauses(local);
   const registered = new Set(status.appServers.map(({ instance }) => instance.id));
   for (const { id, kind, state } of local?.run.processes ?? []) {
-    if (kind === "app-server" && state === "running" && !registered.has(id)) {
+    if (kind === "app-server" && state === "running" && !known.has(id) && !registered.has(id)) {
       findings.push(
         finding(id, "runs, but no message server has accepted it", `understudy logs ${id} tells the reason`),
       );
     }
   }
   for (const { instance, state } of status.appServers) {
+    if (known.has(instance.id)) continue;
     if (state === "suspect") findings.push(finding(instance.id, "is suspect", `understudy logs ${instance.id}`));
     if (state === "lost")
       findings.push(
@@ -118,7 +122,7 @@ export function appServers({ status, routing, local }: DoctorFacts): Check {
   } else {
     const routed = new Set(routing.servers.map(({ id }) => id));
     for (const id of serving) {
-      if (!routed.has(id))
+      if (!routed.has(id) && !known.has(id))
         findings.push(
           finding(id, "takes requests but is not in the routing table", `understudy logs ${status.leader.holder.id}`),
         );
@@ -134,10 +138,10 @@ export function appServers({ status, routing, local }: DoctorFacts): Check {
 
 /** Instances as the message server hears them; what the supervisor says is looked at elsewhere. */
 export function beats({ status, local }: DoctorFacts): Check {
-  const down = new Set((local?.run.processes ?? []).filter(({ state }) => state !== "running").map(({ id }) => id));
+  const known = knownCauses(local);
   const instances = status?.instances ?? [];
   const findings = instances
-    .filter(({ instance, verdict }) => verdict !== "alive" && !down.has(instance.id))
+    .filter(({ instance, verdict }) => verdict !== "alive" && !known.has(instance.id))
     .map(({ instance, verdict, lastBeatMs }) =>
       finding(instance.id, `is ${verdict}: last beat ${duration(lastBeatMs)} ago`, `understudy logs ${instance.id}`),
     );

@@ -211,7 +211,7 @@ describe("doctor", () => {
         },
       }),
       "alternate",
-      "message-server-b is not ready",
+      "message-server-b cannot take over now",
       "understudy start message-server-b",
     ],
     [
@@ -329,6 +329,37 @@ describe("doctor", () => {
   it("does not call deliberate draining a fault while others serve", () => {
     const appServers = status.appServers.map((one, at) => (at === 0 ? { ...one, state: "draining" as const } : one));
     expect(found(healthy({ status: { ...status, appServers } }))).toEqual([]);
+  });
+
+  it("names a pulled cable once, and that nobody could take over; what follows from it is not told again", () => {
+    const nats = run.processes.filter(({ kind }) => kind === "nats");
+    const cut = {
+      ...run,
+      machines: [{ id: "machine-b", cut: true }],
+      processes: [
+        ...run.processes,
+        ...nats.map((one) => Object.assign({}, one, { id: "nats-b", machine: "machine-b" })),
+      ],
+    };
+    const facts = healthy({
+      local: local({
+        run: cut,
+        nats: [
+          { id: "nats-a", health: answered(200), version: "2.14.0", neighbours: [] },
+          { id: "nats-b", health: answered(503), version: "2.14.0", neighbours: [] },
+        ],
+        processes: [{ id: "app-server-b", live: answered(200), ready: answered(503) }],
+      }),
+      status: {
+        ...status,
+        appServers: status.appServers.map((one, at) => ({ ...one, state: at === 1 ? "lost" : "accepting" })),
+        instances: status.instances.map((one, at) =>
+          Object.assign({}, one, { verdict: at % 2 === 1 ? "silent" : "alive" }),
+        ),
+      },
+      streams: [{ name: "S", leader: "nats-a", replicas: 2, current: 1, behind: ["nats-b"] }],
+    });
+    expect(found(facts).map(({ subject }) => subject)).toEqual(["machine-b", "alternate"]);
   });
 
   it("names the cause once: a node that is down is not reported again as unhealthy or silent", () => {

@@ -21,6 +21,8 @@ import type { Answer, DoctorFacts, HostFacts, LocalFacts, NatsFacts, ProcessFact
 import { diskRoom, isAlive, knockAtPostgres, look } from "./probes.ts";
 
 const lookMs = 2_000;
+/** A stream that has just lost its leader answers late. */
+const jetStreamMs = 5_000;
 /** The table comes every 500 ms and a beat at most every 5 s, by default every 250 ms. */
 const listenMs = 1_600;
 
@@ -160,7 +162,7 @@ async function readRoles(connection: NatsConnection): Promise<ClusterRoles | und
 
 async function readStreams(connection: NatsConnection): Promise<StreamFacts[] | undefined> {
   try {
-    const manager = await jetstreamManager(connection, { timeout: lookMs });
+    const manager = await jetstreamManager(connection, { timeout: jetStreamMs });
     const streams: StreamFacts[] = [];
     for await (const info of manager.streams.list()) streams.push(streamOf(info));
     return streams.sort((one, other) => one.name.localeCompare(other.name));

@@ -2,6 +2,7 @@
 import { counted, withoutPassword } from "../render/units.ts";
 import type { Answer, LocalFacts } from "./facts.ts";
 import { check, finding, type Check, type Finding } from "./finding.ts";
+import { knownCauses } from "./known-causes.ts";
 
 export function supervisor({ run, supervisorAlive, controlAnswers }: LocalFacts): Check {
   const { pid } = run.supervisor;
@@ -31,7 +32,9 @@ export function machines({ run }: LocalFacts): Check {
   );
 }
 
-export function processes({ run, processes: looks }: LocalFacts): Check {
+export function processes(local: LocalFacts): Check {
+  const { run, processes: looks } = local;
+  const known = knownCauses(local);
   const findings = run.processes.flatMap((process): Finding[] => {
     const { id, state } = process;
     switch (state) {
@@ -51,7 +54,7 @@ export function processes({ run, processes: looks }: LocalFacts): Check {
         return [finding(id, "is still starting", `wait a moment; if it stays so: understudy logs ${id}`)];
       case "running": {
         const seen = looks.find((one) => one.id === id);
-        return seen ? judgeLook(id, seen.live, seen.ready) : [];
+        return seen && !known.has(id) ? judgeLook(id, seen.live, seen.ready) : [];
       }
     }
   });
@@ -92,11 +95,11 @@ export function unmetConditions(body: unknown): string {
     .join(", ");
 }
 
-export function natsNodes({ run, nats }: LocalFacts): Check {
-  const down = new Set(run.processes.filter(({ state }) => state !== "running").map(({ id }) => id));
+export function natsNodes(local: LocalFacts): Check {
+  const { nats } = local;
+  const known = knownCauses(local);
   const findings = nats.flatMap(({ id, health, neighbours }): Finding[] => {
-    // A node that is known to be down is found above.
-    if (down.has(id)) return [];
+    if (known.has(id)) return [];
     if (health.kind === "failed") {
       return [
         finding(id, `does not answer (${health.reason})`, `understudy logs ${id}; if it hangs: understudy kill ${id}`),
@@ -106,7 +109,7 @@ export function natsNodes({ run, nats }: LocalFacts): Check {
       return [finding(id, `is not healthy: ${JSON.stringify(health.body)}`, `understudy logs ${id}`)];
     }
     const missing = nats.filter(
-      (other) => other.id !== id && !down.has(other.id) && neighbours?.includes(other.id) === false,
+      (other) => other.id !== id && !known.has(other.id) && neighbours?.includes(other.id) === false,
     );
     return missing.length === 0
       ? []
@@ -121,12 +124,14 @@ export function natsNodes({ run, nats }: LocalFacts): Check {
   return check("NATS nodes", nats.map(({ id }) => id).join(", "), findings);
 }
 
-export function databases({ databases: found }: LocalFacts): Check {
+export function databases(local: LocalFacts): Check {
+  const { databases: found } = local;
+  const known = knownCauses(local);
   return check(
     "databases",
     found.map(({ id }) => id).join(", ") || "none",
     found.flatMap(({ id, url, failure }) =>
-      failure === undefined
+      failure === undefined || known.has(id)
         ? []
         : [
             finding(

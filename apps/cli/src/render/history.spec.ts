@@ -43,17 +43,20 @@ describe("history", () => {
     );
   });
 
-  it("repeats what the message server wrote about instances and the configuration", () => {
+  it("tells fates with their evidence below, of each observer the last, and the message server's words elsewhere", () => {
     const entries: HistoryEntry[] = [
       {
         type: "instance",
         at: noon,
         term: 8,
         writtenBy: b,
-        summary: "app-server-c was declared lost",
-        instance: a,
+        summary: "app-server-c was declared lost: a long story",
+        instance: { ...a, id: "app-server-c" },
         event: "lost",
-        evidence: [{ kind: "exit", at: noon, observer: "supervisor", detail: "SIGKILL" }],
+        evidence: [
+          { kind: "unanswered-probes", at: noon - 9, observer: "supervisor" },
+          { kind: "exit", at: noon, observer: "supervisor", detail: "SIGKILL" },
+        ],
       },
       {
         type: "configuration",
@@ -67,8 +70,22 @@ describe("history", () => {
     ];
     const text = renderHistory(entries, noon, plainStyle);
     expect(text).toContain("app-server-c was declared lost (term 8)");
-    expect(text).toContain("its supervisor saw the process end [exit, supervisor]: SIGKILL");
+    expect(text).toContain("why: its supervisor saw the process end [exit, supervisor]: SIGKILL");
+    expect(text).not.toContain("unanswered-probes");
     expect(text).toContain("drainMs: 20000 → 5000 (term 8)");
+  });
+
+  it("shortens evidence to the width of the terminal, and not in a pipe", () => {
+    const long: HistoryEntry = {
+      ...takeover,
+      evidence: [{ kind: "silence", at: noon, observer: "heartbeat-monitor-a", detail: "x".repeat(200) }],
+    };
+    const widths = (columns: number) =>
+      renderHistory([long], noon, { ...plainStyle, columns })
+        .split("\n")
+        .map((line) => line.length);
+    expect(Math.max(...widths(100))).toBe(100);
+    expect(Math.max(...widths(Number.POSITIVE_INFINITY))).toBeGreaterThan(200);
   });
 
   it("says so when nothing happened", () => {

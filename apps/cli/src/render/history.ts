@@ -1,6 +1,6 @@
 /** `history`: what happened, in words and milliseconds. Pure. */
 import type { Evidence, HistoryEntry, TakeoverPhases } from "@understudy/contracts";
-import { toned, type Style, type Tone } from "./style.ts";
+import { fitted, toned, type Style, type Tone } from "./style.ts";
 import { duration, moment } from "./units.ts";
 
 type InstanceEvent = Extract<HistoryEntry, { type: "instance" }>["event"];
@@ -13,6 +13,16 @@ const tones: Readonly<Record<InstanceEvent, Tone>> = {
   left: "quiet",
   refused: "bad",
   lost: "bad",
+};
+
+const eventWords: Readonly<Record<InstanceEvent, string>> = {
+  accepted: "was accepted",
+  resumed: "takes requests again",
+  returned: "is back",
+  draining: "drains",
+  left: "has left",
+  refused: "was refused",
+  lost: "was declared lost",
 };
 
 const evidenceWords: Readonly<Record<Evidence["kind"], string>> = {
@@ -32,10 +42,11 @@ export function renderHistory(entries: readonly HistoryEntry[], now: number, sty
 }
 
 function renderEntry(entry: HistoryEntry, now: number, style: Style): string {
-  const time = moment(entry.at, now);
+  // A takeover is written down a moment after it happened.
+  const time = moment(entry.type === "takeover" ? entry.phases.actingAt : entry.at, now);
   const { dim } = style.colours;
-  const indent = " ".repeat(time.length + 2);
-  const details = detailsOf(entry, now).map((line) => `${indent}${dim(line)}`);
+  const indent = " ".repeat(time.length + 4);
+  const details = detailsOf(entry, now).map((line) => indent + dim(fitted(style, line, indent.length)));
   return [`${dim(time)}  ${mark(entry, style)} ${headline(entry, style)}`, ...details].join("\n");
 }
 
@@ -51,14 +62,24 @@ function mark(entry: HistoryEntry, style: Style): string {
 }
 
 function headline(entry: HistoryEntry, style: Style): string {
-  if (entry.type !== "takeover") return `${entry.summary}${style.colours.dim(` (term ${entry.term})`)}`;
-  const { bold } = style.colours;
-  const from = entry.from ? ` from ${entry.from.id}` : "";
-  const onPurpose = entry.evidence.some(({ kind }) => kind === "hand-over");
-  const verb = entry.from === undefined ? "leads" : onPurpose ? "was handed the role" : "took over";
-  return bold(
-    `${entry.role}: ${entry.to.id} ${verb}${from} in ${duration(wholeMs(entry.phases))} (term ${entry.term})`,
-  );
+  const { bold, dim } = style.colours;
+  const term = dim(` (term ${entry.term})`);
+  switch (entry.type) {
+    case "takeover":
+      return bold(takeoverWords(entry)) + term;
+    case "instance":
+      // The evidence is told below, so not in the headline too.
+      return (entry.evidence.length > 0 ? `${entry.instance.id} ${eventWords[entry.event]}` : entry.summary) + term;
+    case "configuration":
+      return entry.summary + term;
+  }
+}
+
+function takeoverWords({ role, from, to, evidence, phases }: Extract<HistoryEntry, { type: "takeover" }>): string {
+  const inMs = `in ${duration(wholeMs(phases))}`;
+  if (from === undefined) return `${role}: ${to.id} is the first to lead, ${inMs}`;
+  const onPurpose = evidence.some(({ kind }) => kind === "hand-over");
+  return `${role}: ${to.id} ${onPurpose ? "was handed the role" : "took over"} from ${from.id} ${inMs}`;
 }
 
 /** From the failure, or the first sign of it that anybody has, to the first act of the new leader. */
@@ -67,12 +88,18 @@ export const wholeMs = (phases: TakeoverPhases): number => phases.actingAt - (ph
 function detailsOf(entry: HistoryEntry, now: number): string[] {
   switch (entry.type) {
     case "takeover":
-      return [`  ${phaseWords(entry.phases, now)}`, ...entry.evidence.map((one) => `  why: ${evidenceLine(one)}`)];
+      return [phaseWords(entry.phases, now), ...evidenceLines(entry.evidence)];
     case "instance":
-      return entry.evidence.map((one) => `  why: ${evidenceLine(one)}`);
+      return evidenceLines(entry.evidence);
     case "configuration":
       return [];
   }
+}
+
+/** Of each observer what it saw last: the earlier signs led to it. */
+function evidenceLines(evidence: readonly Evidence[]): string[] {
+  const last = new Map(evidence.map((one) => [one.observer, one]));
+  return [...last.values()].map((one) => `why: ${evidenceLine(one)}`);
 }
 
 /** Each phase counts from the one before it. */

@@ -96,16 +96,17 @@ function instanceTable(facts: StatusFacts, rows: readonly Standing[], style: Sty
           ? toned(style, "bad", `${machine} (cut)`)
           : machine,
       toned(style, tone, words),
-      ...(instance
-        ? [
-            duration(instance.lastBeatMs),
-            String(instance.load),
-            percent(instance.cpu),
-            size(instance.residentBytes),
-            duration(Math.round(instance.eventLoopLagMs)),
-          ]
-        : ["", "", "", "", ""]),
+      ...figures(instance, process === undefined || process.state === "running"),
       process ? String(process.restarts || "") : "",
     ]),
   );
+}
+
+/** Figures of a process that does not run now are those of its former life. */
+function figures(instance: Standing["instance"], isRunning: boolean): string[] {
+  if (instance === undefined) return ["", "", "", "", ""];
+  const beat = duration(instance.lastBeatMs);
+  if (!isRunning) return [beat, "", "", "", ""];
+  const { load, cpu, residentBytes, eventLoopLagMs } = instance;
+  return [beat, String(load), percent(cpu), size(residentBytes), duration(Math.round(eventLoopLagMs))];
 }

@@ -16,6 +16,12 @@ export function toned(style: Style, tone: Tone, text: string): string {
   return { good: green, busy: yellow, bad: red, quiet: dim }[tone](text);
 }
 
+/** What fits into the line; a cut text ends with an ellipsis. For text without colours. */
+export const fitted = (style: Style, text: string, usedColumns = 0): string => {
+  const room = style.columns - usedColumns;
+  return text.length <= room ? text : `${text.slice(0, Math.max(0, room - 1))}…`;
+};
+
 /** https://no-color.org: any value that is not empty turns colours off. Redirected output has none either. */
 export function styleOf(surroundings: {
   readonly environment: Readonly<Record<string, string | undefined>>;
