@@ -106,7 +106,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onError(error: Error & { readonly code?: string }): void {
     if (this.#phase === "over") return;
     this.#end();
-    this.owner.onFailed(this, failureOf(error.code, this.wasSent));
+    this.owner.onFailed(this, failureOf(error, this.wasSent));
   }
 
   #end(): void {

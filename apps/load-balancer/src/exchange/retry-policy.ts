@@ -110,10 +110,11 @@ const unsendableCodes = new Set(["UND_ERR_INVALID_ARG", "UND_ERR_NOT_SUPPORTED"]
 export const bodyTooLargeCode = "UNDERSTUDY_BODY_TOO_LARGE";
 
 /** What an error of the HTTP client means, given whether the request had left. */
-export function failureOf(code: string | undefined, wasSent: boolean): Failure {
-  if (code === undefined) return wasSent ? "broken" : "unsent";
+export function failureOf(error: { readonly name: string; readonly code?: string }, wasSent: boolean): Failure {
+  const { code = "" } = error;
   if (unsendableCodes.has(code)) return "unsendable";
   if (code === bodyTooLargeCode) return "body-too-large";
   if (!wasSent) return notSentCodes.has(code) ? "refused" : "unsent";
-  return garbledCodes.has(code) || code.startsWith("HPE_") ? "garbled" : "broken";
+  // The parser's errors come without a code.
+  return garbledCodes.has(code) || error.name === "HTTPParserError" ? "garbled" : "broken";
 }

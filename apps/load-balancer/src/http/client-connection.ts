@@ -16,6 +16,8 @@ export class ClientConnection implements Arrival {
   idleSinceMs: number;
   /** The next answer says `Connection: close`: another balancer would serve better. */
   closesSoon = false;
+  /** Something on it was refused: it ends with that answer. */
+  isRefused = false;
 
   constructor(
     readonly socket: Socket,

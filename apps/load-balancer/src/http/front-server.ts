@@ -50,7 +50,8 @@ export class FrontServer {
     this.#server = createServer(
       {
         insecureHTTPParser: false,
-        requireHostHeader: true,
+        // Checked with the rest of the head.
+        requireHostHeader: false,
         maxHeaderSize: limits.maxHeaderBytes,
         headersTimeout: limits.headersTimeoutMs,
         requestTimeout: limits.requestTimeoutMs,
@@ -66,7 +67,7 @@ export class FrontServer {
       .on("connection", (socket: Socket) => this.#onConnection(socket))
       .on("clientError", (error: Error & { code?: string }, socket) => this.#onClientError(error, socket as Socket))
       .on("checkContinue", (request, response) => this.#onRequest(request, response, true))
-      .on("checkExpectation", (_request, response) => this.#refuse(response, problems.expectation));
+      .on("checkExpectation", (request, response) => this.#refuse(request, response, problems.expectation));
     refuseConnect(this.#server);
   }
 
@@ -140,10 +141,12 @@ export class FrontServer {
       response.destroy();
       return;
     }
+    // The connection ends with the answer to the one before.
+    if (connection.isRefused) return;
     if (request.rawHeaders.length > 2 * this.limits.maxHeaderFields) {
-      return this.#refuse(response, problems.tooManyHeaders);
+      return this.#refuse(request, response, problems.tooManyHeaders);
     }
-    if (connection.inWork.size >= this.limits.maxPipelined) return this.#refuse(response, problems.tooManyPipelined);
+    if (connection.inWork.size >= this.limits.maxPipelined) return this.#refuse(request, response, problems.tooManyPipelined);
     const head = readRequestHead(
       request.method as string,
       request.url as string,
@@ -152,7 +155,7 @@ export class FrontServer {
       connection,
       this.traffic.newRequestId,
     );
-    if (head.kind === "refuse") return this.#refuse(response, head);
+    if (head.kind === "refuse") return this.#refuse(request, response, head);
     if (head.kind === "options") {
       response.writeHead(204, ["allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"]);
       response.end();
@@ -168,7 +171,9 @@ export class FrontServer {
   }
 
   /** What is not fit to be forwarded may not be what it seems: nothing more is read from its connection. */
-  #refuse(response: ServerResponse, problem: Problem): void {
+  #refuse(request: IncomingMessage, response: ServerResponse, problem: Problem): void {
+    const connection = this.#connections.get(request.socket);
+    if (connection !== undefined) connection.isRefused = true;
     this.traffic.counters.answered(problem.status, this.traffic.nowMs);
     answerProblem(response, problem, true);
   }
@@ -180,6 +185,9 @@ export class FrontServer {
       socket.destroy();
       return;
     }
+    // Its refusal is on its way; what follows on the connection deserves no second answer.
+    if (connection.isRefused) return linger(socket);
+    connection.isRefused = true;
     const problem = problemOfError(error.code);
     if (connection.isIdle) {
       this.traffic.counters.answered(problem.status, this.traffic.nowMs);
