@@ -1,0 +1,77 @@
+/**
+ * How long the cluster is without a message server, in each way of losing it.
+ *
+ *     npm run bench -w infra/bench -- takeover [--process 200] [--machine 20] [--freeze 20] [--hand-over 20] [--silent 10] [--etcd 10]
+ */
+import { LocalCluster } from "@understudy/local";
+import { temporaryFolder } from "@understudy/testkit";
+import { parseArgs } from "node:util";
+import { markdownRow, summarise } from "../statistics.ts";
+import { ClusterView } from "./cluster-view.ts";
+import { freezeProcess, handOver, killMachine, killProcess, type TakeoverRound } from "./rounds.ts";
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+async function repeat<Round>(name: string, count: number, round: () => Promise<Round>): Promise<Round[]> {
+  const rounds: Round[] = [];
+  for (let index = 1; index <= count; index++) {
+    rounds.push(await round());
+    say(JSON.stringify({ measure: name, round: index, ...rounds.at(-1) }));
+  }
+  return rounds;
+}
+
+function table(results: ReadonlyMap<string, readonly number[]>): string {
+  const rows = [...results].map(([name, values]) => {
+    const { rounds, median, p99, most } = summarise(values);
+    return markdownRow([name, String(rounds), median, p99, most]);
+  });
+  return ["| | rounds | median ms | p99 ms | maximum ms |", "|---|---|---|---|---|", ...rows].join("\n");
+}
+
+/** Prints each round as JSON and a table at the end. */
+export async function takeover(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      process: { type: "string", default: "200" },
+      machine: { type: "string", default: "20" },
+      freeze: { type: "string", default: "20" },
+      "hand-over": { type: "string", default: "20" },
+    },
+  });
+  const folder = temporaryFolder("bench-takeover");
+  const cluster = await LocalCluster.start({ stateDir: folder.path, port: 0 });
+  const view = await ClusterView.open(cluster);
+  const results = new Map<string, number[]>();
+  const keep = (name: string, rounds: readonly TakeoverRound[]) => {
+    results.set(
+      `${name}: noticed`,
+      rounds.map(({ noticedMs }) => noticedMs),
+    );
+    results.set(
+      `${name}: elected`,
+      rounds.map(({ electedMs }) => electedMs),
+    );
+    results.set(
+      `${name}: first command accepted`,
+      rounds.map(({ acceptedMs }) => acceptedMs),
+    );
+  };
+  try {
+    keep("process killed", await repeat("process", Number(values.process), () => killProcess(view)));
+    keep("machine killed", await repeat("machine", Number(values.machine), () => killMachine(view, cluster)));
+    keep("process frozen", await repeat("freeze", Number(values.freeze), () => freezeProcess(view)));
+    const gaps = await repeat("hand-over", Number(values["hand-over"]), () => handOver(view));
+    results.set(
+      "hand-over: longest gap between answered commands",
+      gaps.map(({ gapMs }) => gapMs),
+    );
+  } finally {
+    await view.close();
+    await cluster.stop();
+    folder.remove();
+  }
+  for (const [name, values_] of results) if (values_.length === 0) results.delete(name);
+  say(`\n${table(results)}`);
+}

@@ -1,0 +1,5 @@
+export { Campaign, type CampaignOptions, type CampaignReport } from "./campaign.ts";
+export { checkFence, firstFall, type FenceReport } from "./fence-checker.ts";
+export { SeededRandom } from "./random.ts";
+export { describeCampaign, isFaultless } from "./report.ts";
+export { standardTargets } from "./standard-targets.ts";
