@@ -75,7 +75,8 @@ export class Lane {
     if (mode === "flowing") this.source.pipe(this.sink, { end: false });
     if (mode === "shaped") this.source.on("data", this.#enqueue);
     if (mode === "idle") this.source.pause();
-    else this.source.resume();
+    // `pipe` begins by itself, when its sink can take more.
+    if (mode === "shaped") this.source.resume();
   }
 
   readonly #enqueue = (chunk: Buffer): void => {
