@@ -51,13 +51,13 @@ export function streams({ streams: found, natsFailure, local }: DoctorFacts): Ch
   return check("JetStream", `${counted(found.length, "stream", "streams")}${redundancy}`, findings);
 }
 
-export function messageServer({ status, statusFailure, roles, local }: DoctorFacts): Check {
+export function messageServer({ status, roles, local }: DoctorFacts): Check {
   if (status === undefined) {
     const last = roles ? `; in the configuration: ${roles.messageServer} (term ${roles.term})` : "";
     return check("message server", "the leader's answer", [
       finding(
         "message server",
-        `none answers (${statusFailure ?? "not asked"}${last})`,
+        `none answers${last}`,
         "start one; if one runs: understudy logs message-server-a message-server-b",
       ),
     ]);

@@ -52,7 +52,6 @@ const healthy = (changes: Partial<DoctorFacts> = {}): DoctorFacts => ({
   local: local(),
   natsFailure: undefined,
   status: exampleStatus(),
-  statusFailure: undefined,
   roles: exampleStatus().roles,
   routing: routing(),
   streams: [{ name: "KV_understudy_state", leader: "nats-a", replicas: 1, current: 1, behind: [] }],
@@ -183,7 +182,7 @@ describe("doctor", () => {
     ],
     [
       "no message server, with the last one known",
-      healthy({ status: undefined, statusFailure: "Nobody answers x." }),
+      healthy({ status: undefined }),
       "message server",
       "in the configuration: message-server-a (term 7)",
       "start one",
@@ -329,6 +328,17 @@ describe("doctor", () => {
   it("does not call deliberate draining a fault while others serve", () => {
     const appServers = status.appServers.map((one, at) => (at === 0 ? { ...one, state: "draining" as const } : one));
     expect(found(healthy({ status: { ...status, appServers } }))).toEqual([]);
+  });
+
+  it("names a machine that is down as a whole once", () => {
+    const processes = run.processes.map((one) =>
+      Object.assign({}, one, { state: one.machine === "machine-b" ? "stopped" : one.state }),
+    );
+    expect(found(healthy({ local: local({ run: { ...run, processes } }) }))[0]).toEqual({
+      subject: "machine-b",
+      problem: "is down and stays down (2 processes)",
+      remedy: "understudy start machine-b",
+    });
   });
 
   it("names a pulled cable once, and that nobody could take over; what follows from it is not told again", () => {

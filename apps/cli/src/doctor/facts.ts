@@ -61,9 +61,8 @@ export interface DoctorFacts {
   readonly local: LocalFacts | undefined;
   /** Why no NATS node lets us in; undefined when one did. */
   readonly natsFailure: string | undefined;
+  /** Absent when no message server answered. */
   readonly status: ClusterStatus | undefined;
-  /** Why no message server answered. */
-  readonly statusFailure: string | undefined;
   /** As it stands in the configuration, for when nobody answers. */
   readonly roles: ClusterRoles | undefined;
   readonly routing: RoutingTable | undefined;

@@ -99,28 +99,16 @@ async function gatherOverNats(context: CommandContext): Promise<NatsSide> {
   try {
     connection = await (await cluster.link()).connection();
   } catch (error) {
-    const reason = (error as Error).message;
-    return { ...nothing, natsFailure: reason, statusFailure: reason };
+    return { ...nothing, natsFailure: (error as Error).message };
   }
   const heard = hear(connection, context.signal);
   const [status, roles, streams, { routing, hosts }] = await Promise.all([
-    cluster.ask(clusterStatus, {}).then(
-      (value) => ({ value, failure: undefined }),
-      (error: unknown) => ({ value: undefined, failure: (error as Error).message }),
-    ),
+    cluster.ask(clusterStatus, {}).catch(() => undefined),
     readRoles(connection),
     readStreams(connection),
     heard,
   ]);
-  return {
-    natsFailure: undefined,
-    status: status.value,
-    statusFailure: status.failure,
-    roles,
-    routing,
-    streams,
-    hosts,
-  };
+  return { natsFailure: undefined, status, roles, routing, streams, hosts };
 }
 
 /** Listens for a moment to what is said anyway: the routing table, every instance's beats. */

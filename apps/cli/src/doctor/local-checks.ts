@@ -35,30 +35,48 @@ export function machines({ run }: LocalFacts): Check {
 export function processes(local: LocalFacts): Check {
   const { run, processes: looks } = local;
   const known = knownCauses(local);
-  const findings = run.processes.flatMap((process): Finding[] => {
+  const wholeMachines = run.machines.flatMap(({ id }) => judgeMachine(id, run.processes));
+  const told = new Set(wholeMachines.map(({ subject }) => subject));
+  const single = run.processes.flatMap((process): Finding[] => {
     const { id, state } = process;
-    switch (state) {
-      case "frozen":
-        return [finding(id, "is frozen", `understudy thaw ${id}`)];
-      case "stopped":
-        return [finding(id, "is down and stays down", `understudy start ${id}`)];
-      case "waiting":
-        return [
-          finding(
-            id,
-            `ended (${counted(process.restarts, "restart", "restarts")} so far) and waits to be started again`,
-            `if it does not stay up: understudy logs ${id}`,
-          ),
-        ];
-      case "starting":
-        return [finding(id, "is still starting", `wait a moment; if it stays so: understudy logs ${id}`)];
-      case "running": {
-        const seen = looks.find((one) => one.id === id);
-        return seen && !known.has(id) ? judgeLook(id, seen.live, seen.ready) : [];
-      }
-    }
+    if (state !== "running") return told.has(process.machine) ? [] : judgeState(process);
+    const seen = looks.find((one) => one.id === id);
+    return seen && !known.has(id) ? judgeLook(id, seen.live, seen.ready) : [];
   });
-  return check("processes", counted(run.processes.length, "process", "processes"), findings);
+  return check("processes", counted(run.processes.length, "process", "processes"), [...wholeMachines, ...single]);
+}
+
+type Process = LocalFacts["run"]["processes"][number];
+
+/** A machine that is down or frozen as a whole is one finding. */
+function judgeMachine(id: string, all: readonly Process[]): Finding[] {
+  const own = all.filter(({ machine }) => machine === id);
+  const whole = (state: Process["state"]) => own.length > 1 && own.every((process) => process.state === state);
+  if (whole("stopped"))
+    return [finding(id, `is down and stays down (${own.length} processes)`, `understudy start ${id}`)];
+  if (whole("frozen")) return [finding(id, `is frozen (${own.length} processes)`, `understudy thaw ${id}`)];
+  return [];
+}
+
+function judgeState({ id, state, restarts }: Process): Finding[] {
+  switch (state) {
+    case "frozen":
+      return [finding(id, "is frozen", `understudy thaw ${id}`)];
+    case "stopped":
+      return [finding(id, "is down and stays down", `understudy start ${id}`)];
+    case "waiting":
+      return [
+        finding(
+          id,
+          `ended (${counted(restarts, "restart", "restarts")} so far) and waits to be started again`,
+          `if it does not stay up: understudy logs ${id}`,
+        ),
+      ];
+    case "starting":
+      return [finding(id, "is still starting", `wait a moment; if it stays so: understudy logs ${id}`)];
+    case "running":
+      return [];
+  }
 }
 
 function judgeLook(id: string, live: Answer, ready: Answer): Finding[] {

@@ -42,20 +42,31 @@ function headline(facts: StatusFacts, rows: readonly Standing[], style: Style): 
   ].join(dim(" · "));
   const lines = [`${title}   ${verdict(facts, rows, style)}`];
   if (status === undefined) {
-    lines.push(`${label("message server")}${toned(style, "bad", "none answers")}: orders go on, changes wait`);
+    lines.push(`${label("message server")}${toned(style, "bad", "none answers")} (a takeover, or none runs)`);
     return lines;
   }
-  const { leader, roles } = status;
-  lines.push(
-    `${label("message server")}${bold(leader.holder.id)} leads${dim(" · ")}term ${leader.term} ${
-      status.termInDatabase ? "(in the database)" : toned(style, "busy", "(not in the database yet)")
-    }${dim(" · ")}since ${moment(Date.parse(roles.since), now)}`,
-    `${label("alternates")}${roles.alternates.join(", ") || toned(style, "bad", "none: a failure now finds no understudy")}`,
-    `${label("configuration")}version ${status.settingsVersion}`,
-  );
+  lines.push(...leaderLines(status, now, style));
   const cut = (run?.machines ?? []).filter((machine) => machine.cut).map(({ id }) => id);
   if (cut.length > 0) lines.push(`${label("cut off")}${toned(style, "bad", cut.join(", "))}`);
   return lines;
+}
+
+function leaderLines(
+  { leader, roles, termInDatabase, settingsVersion }: ClusterStatus,
+  now: number,
+  style: Style,
+): string[] {
+  const { bold, dim } = style.colours;
+  const { id } = leader.holder;
+  const database = termInDatabase ? "(in the database)" : toned(style, "busy", "(not in the database yet)");
+  // While a new leader takes over, the roles may still be those of its predecessor.
+  const since = roles.messageServer === id ? `since ${moment(Date.parse(roles.since), now)}` : "taking over";
+  const alternates = roles.alternates.filter((other) => other !== id).join(", ");
+  return [
+    `${label("message server")}${bold(id)} leads${dim(" · ")}term ${leader.term} ${database}${dim(" · ")}${since}`,
+    `${label("alternates")}${alternates || toned(style, "bad", "none: a failure now finds no understudy")}`,
+    `${label("configuration")}version ${settingsVersion}`,
+  ];
 }
 
 const label = (text: string): string => text.padEnd(16);

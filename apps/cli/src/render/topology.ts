@@ -42,7 +42,7 @@ export function topologyOf({ run, status }: StatusFacts): Topology {
     cluster: run?.cluster ?? status?.instances[0]?.instance.cluster ?? null,
     entry: run?.urls.loadBalancer ?? null,
     leader: status?.leader ?? null,
-    alternates: status?.roles.alternates ?? [],
+    alternates: (status?.roles.alternates ?? []).filter((id) => id !== status?.leader.holder.id),
     machines: [...machines].map((id) => ({
       id,
       cut: run?.machines.find((machine) => machine.id === id)?.cut ?? false,
