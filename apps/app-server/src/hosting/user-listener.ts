@@ -20,8 +20,8 @@ import { HostedApplications } from "./hosted-applications.ts";
 import { answerInterrupted, answerNotTaken } from "./problem.ts";
 import { RequestsInWork, type WorkedRequest } from "./requests-in-work.ts";
 
-/** Longer than the standing's own wait after a pause, so that its end decides, not this. */
-const holdMs = 3_000;
+/** After a pause: as long as a question to the message server may take, a reconnection included; then elsewhere. */
+const holdMs = 1_000;
 const holdAtMost = 1_000;
 /** Longer than balancers keep idle connections, so that it is they who close them. */
 const keepAliveMs = 75_000;

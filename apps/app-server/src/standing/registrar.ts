@@ -27,10 +27,14 @@ import { ServerStanding } from "./server-standing.ts";
 import { needsAnswer, type Standing } from "./standing.ts";
 
 const answerMs = 2_500;
+/** After a pause requests wait for the answer; a question that went into a connection that had died is asked again. */
+const answerAfterPauseMs = 700;
 /** For refusals that only an operator's change can mend. */
 const finalRefusalMs = 5_000;
 /** Spreads the servers that learn of a new leader by the same beat. */
 const spreadMs = 150;
+/** The longest time that setTimeout knows. */
+const unlimitedMs = 2_147_483_647;
 /** The same trouble is said again after so many fruitless questions: about once a minute. */
 const sayEvery = 30;
 
@@ -56,6 +60,10 @@ export class Registrar {
     contact.onBeat(() => {
       if (this.#waitsForLeader) this.#wake.abort();
     });
+    // A question that was under way on the old connection is lost: NATS does not repeat it.
+    this.nats.onConnected((connected) => {
+      if (connected && needsAnswer(standing.current)) this.#wake.abort();
+    });
     standing.onChange((now, before) => {
       if (needsAnswer(now) && (!needsAnswer(before) || askedAnew(now, before))) this.#wake.abort();
     });
@@ -74,25 +82,31 @@ export class Registrar {
   async #run(): Promise<void> {
     const backoff = new Backoff(200, 2_000);
     while (!this.#abort.signal.aborted) {
-      this.#wake = new AbortController();
-      const { current } = this.standing;
-      if (!needsAnswer(current)) {
-        backoff.reset();
-        this.#waitsForLeader = false;
-        await this.#wait(Number.POSITIVE_INFINITY);
-        continue;
-      }
-      if (current.kind === "serving" || this.#waitsForLeader) {
-        await pause(Math.random() * spreadMs, this.#abort.signal);
-        // The new leader may have introduced itself meanwhile.
-        if (!needsAnswer(this.standing.current)) continue;
-      }
-      await this.#wait(await this.#ask(backoff));
+      const round = new AbortController();
+      this.#wake = round;
+      await this.#round(backoff, AbortSignal.any([this.#abort.signal, round.signal]));
+      round.abort();
     }
   }
 
+  /** One question, where one is needed, and the wait after it; `over` makes the next one due. */
+  async #round(backoff: Backoff, over: AbortSignal): Promise<void> {
+    const { current } = this.standing;
+    if (!needsAnswer(current)) {
+      backoff.reset();
+      this.#waitsForLeader = false;
+      return pause(unlimitedMs, over);
+    }
+    if (current.kind === "serving" || this.#waitsForLeader) {
+      await pause(Math.random() * spreadMs, this.#abort.signal);
+      // The new leader may have introduced itself meanwhile.
+      if (!needsAnswer(this.standing.current)) return;
+    }
+    await Promise.race([this.#ask(backoff, over).then((ms) => pause(ms, over)), pause(unlimitedMs, over)]);
+  }
+
   /** Asks once and applies the answer; returns how long to wait before the next question. */
-  async #ask(backoff: Backoff): Promise<number> {
+  async #ask(backoff: Backoff, over: AbortSignal): Promise<number> {
     const askedAtMs = this.standing.nowMs();
     const { incarnation } = this.identity;
     this.#waitsForLeader = false;
@@ -105,8 +119,11 @@ export class Registrar {
         capacity: this.configuration.UNDERSTUDY_CAPACITY,
         applications: this.configuration.UNDERSTUDY_APPLICATIONS.map(({ name }) => name),
       };
-      reply = await call(this.nats.main, register, question, { timeoutMs: answerMs });
+      const timeoutMs = this.standing.current.kind === "confirming" ? answerAfterPauseMs : answerMs;
+      reply = await call(this.nats.main, register, question, { timeoutMs });
     } catch (error) {
+      // Given up for a newer question.
+      if (over.aborted) return 0;
       const because = error instanceof NoRespondersHint ? "there is no message server yet" : (error as Error).message;
       this.#say(because);
       this.standing.apply({ type: "unanswered", because });
@@ -141,12 +158,6 @@ export class Registrar {
     this.standing.apply({ type: "accepted", incarnation, askedAtMs });
     // If the standing still needs an answer (it was paused meanwhile), it asks again at once.
     return 0;
-  }
-
-  async #wait(ms: number): Promise<void> {
-    const signal = AbortSignal.any([this.#abort.signal, this.#wake.signal]);
-    // setTimeout knows no infinity.
-    await pause(Math.min(ms, 2_147_483_647), signal);
   }
 
   #say(because: string): void {

@@ -23,8 +23,8 @@ import {
 const tickMs = 200;
 /** Six beats of a leader (every 250 ms): shorter would call a takeover a cut. */
 const contactLostMs = 1_500;
-/** How long requests wait after a pause for the message server's word. */
-const confirmMs = 2_000;
+/** How long the message server's word is waited for after a pause: a dead connection is noticed within 3 s. */
+const confirmMs = 4_000;
 
 export type StandingListener = (now: Standing, before: Standing) => void;
 

@@ -126,7 +126,7 @@ describe("step", () => {
     ["drops what it has when declared lost", after(...serving, [30, lost]), { kind: "dropped", incarnation: one }],
     [
       "passes over the verdict on another incarnation",
-      after(...serving, [30, { ...lost, incarnation: two } as StandingEvent]),
+      after(...serving, [30, { type: "lost", incarnation: two, reason: "silence" }]),
       { kind: "serving" },
     ],
     ["declared lost while it stops, ends", after(...serving, [30, stop], [40, lost]), { kind: "ending", exitCode: 0 }],
@@ -283,7 +283,7 @@ class Chronicle {
 const histories = (kinds: readonly string[]) =>
   fc
     .tuple(fc.integer({ min: 0, max: 3 }), fc.array(happening(kinds), { minLength: 1, maxLength: 60 }))
-    .map(([coldStart, rest]) => (coldStart === 0 ? rest : [...served, ...rest]));
+    .map(([coldStart, rest]) => (coldStart === 0 ? rest : served.concat(rest)));
 const served = ["accepted", "prepared"].map((what): Happening => ({ what, afterMs: 10, ageMs: 0 }));
 
 describe("in every history", () => {
