@@ -54,6 +54,7 @@ export type ElectionState =
       readonly evidence: readonly Evidence[];
       /** The lease that the swap replaces. */
       readonly predecessor: SeenLease | undefined;
+      readonly lastTickAt: number;
     }
   | {
       readonly kind: "leading";
@@ -65,7 +66,12 @@ export type ElectionState =
       /** Set after a pause of the own process: only a swap started later clears it. */
       readonly suspendedAt: number | undefined;
     }
-  | { readonly kind: "releasing"; readonly held: SeenLease; readonly swap: PendingSwap | undefined }
+  | {
+      readonly kind: "releasing";
+      readonly held: SeenLease;
+      readonly to: string | undefined;
+      readonly swap: PendingSwap | undefined;
+    }
   | { readonly kind: "stopped" };
 
 export type ElectionEvent =
@@ -162,7 +168,7 @@ type Acquiring = Extract<ElectionState, { kind: "acquiring" }>;
 type Leading = Extract<ElectionState, { kind: "leading" }>;
 type Releasing = Extract<ElectionState, { kind: "releasing" }>;
 
-const isNewer = (seen: SeenLease | undefined, known: SeenLease | undefined): boolean =>
+const isNewer = (seen: SeenLease | undefined, known: SeenLease | undefined): seen is SeenLease =>
   seen !== undefined && (known === undefined || seen.revision > known.revision);
 
 function whileFollowing(state: Following, event: ElectionEvent, setting: ElectionSetting): Step {
@@ -229,7 +235,15 @@ function reasonToTry(state: Following, setting: ElectionSetting): readonly Evide
 function reconsider(state: Following, setting: ElectionSetting): Step {
   if (state.reading || !setting.isEligible) return stay(state);
   const evidence = reasonToTry(state, setting);
-  if (evidence === undefined) return stay(state);
+  return evidence === undefined ? stay(state) : acquire(state, evidence, setting);
+}
+
+function acquire(
+  state: Following,
+  evidence: readonly Evidence[],
+  setting: ElectionSetting,
+  predecessor: SeenLease | undefined = state.seen,
+): Step {
   const { seen } = state;
   const { me, now, role, nextSwap } = setting;
   const next: Lease = {
@@ -248,7 +262,8 @@ function reconsider(state: Following, setting: ElectionSetting): Step {
       hint: state.hint,
       swap: { id: nextSwap, startedAt: now, lease: next },
       evidence,
-      predecessor: seen,
+      predecessor,
+      lastTickAt: now,
     },
     { kind: "swap", id: nextSwap, expectedRevision: seen?.revision ?? 0, lease: next },
   );
@@ -260,6 +275,17 @@ function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: Electio
     case "swapped": {
       if (event.swap !== state.swap.id) return stay(state);
       const held = { lease: state.swap.lease, revision: event.revision };
+      // The answer was slower than the news that somebody took the lease from us again.
+      if (isNewer(state.seen, held)) return stay(follow(state.seen, state.unchangedSince, false));
+      if (hasPaused(state, setting)) {
+        // L8: somebody may have taken it meanwhile. Not proven by this swap, so once more, under a new term.
+        return acquire(
+          { kind: "following", seen: held, unchangedSince: now, hint: undefined, reading: false },
+          state.evidence,
+          setting,
+          state.predecessor,
+        );
+      }
       return stay(
         {
           kind: "leading",
@@ -294,10 +320,16 @@ function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: Electio
       return stay({ ...state, hint: { holder: event.holder, at: now, evidence: event.evidence } });
     case "holder-alive":
       return state.hint?.holder === event.holder ? stay({ ...state, hint: undefined }) : stay(state);
+    case "tick":
+      // After a pause the last tick stays where it was: this try stays tainted.
+      return hasPaused(state, setting) ? stay(state) : stay({ ...state, lastTickAt: now });
     default:
       return stay(state);
   }
 }
+
+const hasPaused = (state: Acquiring | Leading, { now, timing }: ElectionSetting): boolean =>
+  now - state.lastTickAt > timing.pauseToleranceMs;
 
 function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSetting): Step {
   const { now, timing, me } = setting;
@@ -326,8 +358,8 @@ function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSet
       return stay({ ...state, held: seen });
     }
     case "tick": {
-      const paused = now - state.lastTickAt > timing.pauseToleranceMs;
-      const current: Leading = { ...state, lastTickAt: now, suspendedAt: paused ? now : state.suspendedAt };
+      const suspendedAt = hasPaused(state, setting) ? now : state.suspendedAt;
+      const current: Leading = { ...state, lastTickAt: now, suspendedAt };
       if (now >= state.actsUntil) return lose(undefined, "the lease could not be renewed in time", true); // L3
       const isDue = current.suspendedAt !== undefined || now - state.renewedAt >= timing.renewEveryMs;
       return isDue && state.renewal === undefined ? renew(current) : stay(current);
@@ -354,23 +386,26 @@ function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSet
       if (event.swap !== state.renewal?.id) return stay(state);
       return stay({ ...state, renewal: undefined }, { kind: "read" });
     case "release": {
-      const next: Lease = {
-        ...state.held.lease,
-        status: "released",
-        renewal: state.held.lease.renewal + 1,
-        ...(event.to !== undefined && { handTo: event.to }),
-      };
-      const swap = { id: setting.nextSwap, startedAt: now, lease: next };
       // L7: stops acting first, then gives away.
-      return stay(
-        { kind: "releasing", held: state.held, swap },
-        { kind: "lose", held: state.held, reason: "handed over" },
-        { kind: "swap", id: swap.id, expectedRevision: state.held.revision, lease: next },
-      );
+      const { state: releasing, actions } = giveAway(state.held, event.to, setting);
+      return stay(releasing, { kind: "lose", held: state.held, reason: "handed over" }, ...actions);
     }
     default:
       return stay(state);
   }
+}
+
+function giveAway(held: SeenLease, to: string | undefined, { now, nextSwap }: ElectionSetting): Step {
+  const next: Lease = {
+    ...held.lease,
+    status: "released",
+    renewal: held.lease.renewal + 1,
+    ...(to !== undefined && { handTo: to }),
+  };
+  return stay(
+    { kind: "releasing", held, to, swap: { id: nextSwap, startedAt: now, lease: next } },
+    { kind: "swap", id: nextSwap, expectedRevision: held.revision, lease: next },
+  );
 }
 
 function whileReleasing(state: Releasing, event: ElectionEvent, setting: ElectionSetting): Step {
@@ -384,18 +419,12 @@ function whileReleasing(state: Releasing, event: ElectionEvent, setting: Electio
       if (event.swap !== state.swap?.id) return stay(state);
       return stay({ ...state, swap: undefined }, { kind: "read" });
     case "observed": {
-      const { seen } = event;
-      if (seen === undefined || seen.revision < state.held.revision) return stay(state);
+      const seen = isNewer(event.seen, state.held) ? event.seen : state.held;
       if (!isHeldBy(seen, me) || seen.lease.status === "released") {
         return stay(follow(seen, now, false), { kind: "released" });
       }
-      if (state.swap !== undefined) return stay({ ...state, held: seen });
-      const next: Lease = { ...seen.lease, status: "released", renewal: seen.lease.renewal + 1 };
-      const swap = { id: setting.nextSwap, startedAt: now, lease: next };
-      return stay(
-        { kind: "releasing", held: seen, swap },
-        { kind: "swap", id: swap.id, expectedRevision: seen.revision, lease: next },
-      );
+      // A stale read is as good as any to try again: the swap decides.
+      return state.swap === undefined ? giveAway(seen, state.to, setting) : stay({ ...state, held: seen });
     }
     default:
       return stay(state);

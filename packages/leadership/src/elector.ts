@@ -3,7 +3,8 @@
  * carries out its actions. Owns the timers and the one state; all changes go through `#apply`.
  *
  * Listeners hear `lead` once per term gained and `lose` once per term lost, in order. Between, `leading` gives
- * the term as long as effects are allowed right now (L3, L8); ask it before each effect.
+ * the term as long as effects are allowed right now (L3, L8); ask it before each effect. A listener that throws is
+ * logged and stops nothing.
  */
 import { EventEmitter } from "node:events";
 import type { Evidence, LeaderTerm } from "@understudy/contracts";
@@ -30,7 +31,7 @@ interface ElectorEvents {
   lose: [leader: LeaderTerm, reason: string];
   /** The lease was given away on purpose and the store has it. */
   released: [];
-  /** The lease in the store changed. */
+  /** The lease in the store changed: each later one has a higher revision. */
   lease: [seen: SeenLease];
 }
 
@@ -38,6 +39,7 @@ const tickMs = 100;
 const readAgainMs = 100;
 // The watch is the fast way; the read mends a watch that died unnoticed.
 const readEveryMs = 2_000;
+const handOverMs = 5_000;
 
 export class Elector extends EventEmitter<ElectorEvents> {
   readonly #timing: LeaseTiming;
@@ -46,6 +48,8 @@ export class Elector extends EventEmitter<ElectorEvents> {
   #swaps = 0;
   #lastReadAt = 0;
   #isReading = false;
+  #shownRevision = 0;
+  readonly #waiting = new Set<() => void>();
   #tick: NodeJS.Timeout | undefined;
   #stopWatch: (() => void) | undefined;
 
@@ -110,20 +114,27 @@ export class Elector extends EventEmitter<ElectorEvents> {
   }
 
   /**
-   * Stops acting, then gives the lease to `to` or to whoever wants it. Resolves when the store has it.
-   * Does nothing when this candidate does not lead. @throws OperationalError `timeout` after 5 s without the store.
+   * Stops acting, then gives the lease to `to` or to whoever wants it. Resolves when the store has it. A try for the
+   * lease that is under way is awaited first: it may be won. Does nothing when this candidate does not lead then.
+   * @throws OperationalError `timeout` after 5 s without the store.
    */
   async handOver(to?: string): Promise<void> {
-    if (this.#state.kind !== "leading") return;
-    const released = new Promise<void>((resolve) => this.once("released", resolve));
-    this.#apply({ kind: "release", to });
-    const timeout = new AbortController();
-    const late = pause(5_000, timeout.signal).then(() => "late" as const);
-    const outcome = await Promise.race([released, late]);
-    timeout.abort();
-    if (outcome === "late") {
+    await this.#leaves("acquiring");
+    if (this.#state.kind === "leading") this.#apply({ kind: "release", to });
+    if (!(await this.#leaves("releasing"))) {
       throw new OperationalError("timeout", "The lease could not be given away within 5 s; it will run out by itself.");
     }
+  }
+
+  /** True once the state is another one; false when it still is `kind` after `handOverMs`. */
+  async #leaves(kind: ElectionState["kind"]): Promise<boolean> {
+    if (this.#state.kind !== kind) return true;
+    const over = new AbortController();
+    const look = () => this.#state.kind !== kind && over.abort();
+    this.#waiting.add(look);
+    await pause(handOverMs, over.signal);
+    this.#waiting.delete(look);
+    return this.#state.kind !== kind;
   }
 
   #onTick(): void {
@@ -154,7 +165,7 @@ export class Elector extends EventEmitter<ElectorEvents> {
           void this.#read();
           break;
         case "lead":
-          this.emit(
+          this.#tell(
             "lead",
             leaderTermOf(action.held),
             action.evidence,
@@ -162,14 +173,30 @@ export class Elector extends EventEmitter<ElectorEvents> {
           );
           break;
         case "lose":
-          this.emit("lose", leaderTermOf(action.held), action.reason);
+          this.#tell("lose", leaderTermOf(action.held), action.reason);
           break;
         case "released":
-          this.emit("released");
+          this.#tell("released");
           break;
       }
     }
-    if (event.kind === "observed" && event.seen !== undefined) this.emit("lease", event.seen);
+    for (const look of this.#waiting) look();
+    // A read from a replica that lags behind shows no change.
+    if (event.kind === "observed" && (event.seen?.revision ?? 0) > this.#shownRevision) {
+      const seen = event.seen as SeenLease;
+      this.#shownRevision = seen.revision;
+      this.#tell("lease", seen);
+    }
+  }
+
+  #tell<Event extends keyof ElectorEvents>(event: Event, ...parameters: ElectorEvents[Event]): void {
+    for (const listener of this.rawListeners(event) as ((...given: ElectorEvents[Event]) => void)[]) {
+      try {
+        listener.apply(this, parameters);
+      } catch (error) {
+        this.options.log.error({ err: error, event }, "a listener of the election failed");
+      }
+    }
   }
 
   async #swap(id: number, expectedRevision: number, lease: SeenLease["lease"]): Promise<void> {

@@ -4,14 +4,14 @@
  * - 503 on the holder's own subject through *every* NATS node that we reach: its process is gone. One node is not
  *   enough: a node that has just started knows no subscriptions yet.
  * - an answer from another incarnation of the same id: the holder was restarted, its old self is gone.
- * - no answer for `unansweredMs` through any node while our own event loop was healthy all that time: frozen, or its
- *   machine fell silent.
+ * - no answer for `unansweredMs` through any node while our own event loop was healthy and a node was reached all that
+ *   time: frozen, or its machine fell silent.
  *
  * Each round asks through one node, in turn, so that a dead node costs one round and not the whole view.
  */
 import type { NatsConnection } from "@nats-io/transport-node";
 import { probe, type Evidence } from "@understudy/contracts";
-import { call, NoRespondersHint, type Log, type NatsConnections } from "@understudy/runtime";
+import { call, NoRespondersHint, type LifelineState, type Log, type NatsConnections } from "@understudy/runtime";
 import type { SeenLease } from "./lease.ts";
 
 export interface HolderProbeOptions {
@@ -30,14 +30,22 @@ export interface HolderProbeOptions {
 // Longest own stall that still lets silence count: longer ones restart the measure.
 const ownStallMs = 250;
 
+interface Lifeline {
+  readonly connection: NatsConnection;
+  readonly state: LifelineState;
+}
+
 export class HolderProbe {
-  readonly #links: NatsConnection[] = [];
+  readonly #lifelines: Lifeline[] = [];
   readonly #everyMs: number;
   readonly #unansweredMs: number;
   #timer: NodeJS.Timeout | undefined;
   #turn = 0;
+  #rounds = 0;
   #incarnation: string | undefined;
-  #lastAnswerAt = 0;
+  /** Since when silence counts. */
+  #silentSince = 0;
+  #heardAt: number | undefined;
   #lastRoundAt = 0;
   #isConfirming = false;
   #outstanding = 0;
@@ -48,7 +56,7 @@ export class HolderProbe {
   }
 
   start(): void {
-    this.options.nats.onLifeline((connection) => this.#links.push(connection));
+    this.options.nats.onLifeline((connection, _server, state) => this.#lifelines.push({ connection, state }));
     this.#lastRoundAt = performance.now();
     this.#timer = setInterval(() => this.#round(), this.#everyMs);
   }
@@ -59,7 +67,7 @@ export class HolderProbe {
 
   /** Wall clock of the last sign of life of the present holder; undefined before the first. */
   get lastAnswerAt(): number | undefined {
-    return this.#lastAnswerAt === 0 ? undefined : Date.now() - (performance.now() - this.#lastAnswerAt);
+    return this.#heardAt === undefined ? undefined : Date.now() - (performance.now() - this.#heardAt);
   }
 
   #round(): void {
@@ -71,19 +79,30 @@ export class HolderProbe {
       this.#incarnation = undefined;
       return;
     }
-    if (holder.incarnation !== this.#incarnation || stalled) {
+    if (holder.incarnation !== this.#incarnation) {
       this.#incarnation = holder.incarnation;
-      this.#lastAnswerAt = now;
+      this.#heardAt = undefined;
+      this.#silentSince = now;
     }
-    const silentMs = now - this.#lastAnswerAt;
+    const standing = this.#standing;
+    // Silence says something only while we ourselves run and are connected.
+    if (stalled || standing.length === 0) this.#silentSince = now;
+    const silentMs = now - this.#silentSince;
     if (silentMs >= this.#unansweredMs) {
       this.#hint(holder, "unanswered-probes", `no answer for ${Math.round(silentMs)} ms`);
     }
     // While answers are missing, ask less often: the requests only pile up.
-    if (this.#outstanding > 10 && this.#turn++ % 10 !== 0) return;
-    const usable = this.#links.filter((link) => !link.isClosed());
-    const link = usable[this.#turn++ % Math.max(1, usable.length)];
+    this.#rounds += 1;
+    if (this.#outstanding > 10 && this.#rounds % 10 !== 0) return;
+    const link = standing[this.#turn++ % Math.max(1, standing.length)];
     if (link !== undefined) void this.#ask(link, holder);
+  }
+
+  /** A node that is gone must not be waited for: what the others say is all that can be known. */
+  get #standing(): NatsConnection[] {
+    return this.#lifelines
+      .filter(({ connection, state }) => state.connected && !connection.isClosed())
+      .map(({ connection }) => connection);
   }
 
   async #ask(link: NatsConnection, holder: SeenLease["lease"]["holder"]): Promise<void> {
@@ -91,7 +110,7 @@ export class HolderProbe {
     if (heard !== "gone" || this.#isConfirming) return;
     this.#isConfirming = true;
     try {
-      const others = this.#links.filter((other) => other !== link && !other.isClosed());
+      const others = this.#standing.filter((other) => other !== link);
       const answers = await Promise.all(others.map((other) => this.#probe(other, holder, 250)));
       if (answers.every((answer) => answer === "gone" || answer === "unreachable")) {
         this.#hint(holder, "no-responders", `no NATS node knows it (${1 + others.length} asked)`);
@@ -114,7 +133,8 @@ export class HolderProbe {
         return "alive";
       }
       if (this.#incarnation === incarnation) {
-        this.#lastAnswerAt = performance.now();
+        this.#heardAt = performance.now();
+        this.#silentSince = this.#heardAt;
         this.options.onAlive(incarnation);
       }
       return "alive";

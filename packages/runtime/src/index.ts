@@ -13,7 +13,12 @@ export {
 export { CallerError, fromWire, InvariantError, OperationalError, toWire, UnderstudyError } from "./errors.ts";
 export { Identity } from "./identity.ts";
 export { createLog, LOG, NestLog, type Log } from "./log.ts";
-export { NatsConnections, type NatsConnectionState, type NatsSettings } from "./nats/connections.ts";
+export {
+  NatsConnections,
+  type LifelineState,
+  type NatsConnectionState,
+  type NatsSettings,
+} from "./nats/connections.ts";
 export { HandlesRequest, InstanceServer, parseRequest, WireErrorFilter } from "./nats/instance-server.ts";
 export { call, listen, NoAnswerError, NoRespondersHint, publish, type CallOptions } from "./nats/messages.ts";
 export { SettingsWatch } from "./nats/settings-watch.ts";

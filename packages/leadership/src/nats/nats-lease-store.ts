@@ -88,6 +88,7 @@ export class NatsLeaseStore implements LeaseStore {
       try {
         const entries = await this.kv.watch({ key });
         const stop = () => entries.stop();
+        if (signal.aborted) return stop();
         signal.addEventListener("abort", stop, { once: true });
         for await (const entry of entries) {
           backoff.reset();

@@ -29,7 +29,9 @@ export class LeadershipHooks implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    for (const { instance } of this.discovery.getProviders()) {
+    // An alias (`useExisting`) shows the same instance again.
+    const instances = new Set<unknown>(this.discovery.getProviders().map(({ instance }) => instance as unknown));
+    for (const instance of instances) {
       if (typeof instance !== "object" || instance === null) continue;
       const prototype = Object.getPrototypeOf(instance) as Record<string, unknown> | null;
       if (prototype === null) continue;

@@ -5,7 +5,7 @@
  */
 import type { ClientBase, Pool } from "pg";
 import type { LeaderTerm } from "@understudy/contracts";
-import { CallerError } from "@understudy/runtime";
+import { CallerError, InvariantError } from "@understudy/runtime";
 
 export const leadershipSchema = `
   CREATE SCHEMA IF NOT EXISTS understudy;
@@ -74,6 +74,7 @@ export async function commitTerm(database: Queryable, role: string, leader: Lead
  *
  * @returns the returned rows.
  * @throws StaleTermError when the term no longer holds; then nothing was written.
+ *   InvariantError for a statement that does not ask `term_holds`: it would write under any term.
  */
 export async function fencedWrite<Row extends object>(
   database: Queryable,
@@ -82,6 +83,8 @@ export async function fencedWrite<Row extends object>(
   statement: string,
   values: readonly unknown[],
 ): Promise<Row[]> {
+  if (!/\bterm_holds\b/.test(statement))
+    throw new InvariantError("A fenced statement must contain EXISTS (SELECT 1 FROM term_holds).");
   const { rows } = await database.query<{ holds: boolean; written: Row[] | null }>(
     `WITH term_holds AS MATERIALIZED (
        SELECT 1 FROM understudy.leadership WHERE role = $1 AND term = $2 AND incarnation = $3 FOR SHARE

@@ -23,7 +23,7 @@ export class InMemoryLeaseStore implements LeaseStore {
   swapNow(expectedRevision: number, next: Lease): SwapResult {
     if ((this.#entry?.revision ?? 0) !== expectedRevision) return { kind: "refused" };
     this.#revision += 1;
-    this.#entry = { lease: structuredClone(next), revision: this.#revision };
+    this.#entry = { lease: { ...next, holder: { ...next.holder } }, revision: this.#revision };
     const seen = this.#entry;
     for (const watcher of this.#watchers) queueMicrotask(() => this.#watchers.has(watcher) && watcher(seen));
     return { kind: "swapped", revision: this.#revision };

@@ -29,6 +29,11 @@ export interface NatsConnectionState {
   readonly connected: boolean;
 }
 
+/** Whether a lifeline stands at this moment. A request through one that does not only waits for its time-out. */
+export interface LifelineState {
+  readonly connected: boolean;
+}
+
 // Two missed pings close a connection: a silent node is noticed after 2-3 s. The client's default is 2 min.
 const pingIntervalMs = 1_000;
 const maxPingsOut = 2;
@@ -99,7 +104,7 @@ class Link {
 
 export class NatsConnections {
   readonly #lifelines: Link[] = [];
-  readonly #onLifeline: ((connection: NatsConnection, server: string) => void)[] = [];
+  readonly #onLifeline: ((connection: NatsConnection, server: string, link: LifelineState) => void)[] = [];
   readonly #onState: ((connected: boolean) => void)[] = [];
   readonly #abort = new AbortController();
   #link: Link;
@@ -151,16 +156,17 @@ export class NatsConnections {
         this.#abort.signal,
       ).then((connection) => {
         if (connection === undefined) return;
-        this.#lifelines.push(new Link(connection, server, () => undefined, this.log));
-        for (const listener of this.#onLifeline) listener(connection, server);
+        const link = new Link(connection, server, () => undefined, this.log);
+        this.#lifelines.push(link);
+        for (const listener of this.#onLifeline) listener(connection, server, link);
       });
     }
   }
 
   /** Calls `listener` for each lifeline that stands now and for each that comes; subscriptions survive reconnects. */
-  onLifeline(listener: (connection: NatsConnection, server: string) => void): void {
+  onLifeline(listener: (connection: NatsConnection, server: string, link: LifelineState) => void): void {
     this.#onLifeline.push(listener);
-    for (const link of this.#lifelines) listener(link.connection, link.server);
+    for (const link of this.#lifelines) listener(link.connection, link.server, link);
   }
 
   /** Sends through every lifeline that stands; true when at least one did. */
