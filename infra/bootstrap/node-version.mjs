@@ -12,7 +12,11 @@ export function isNewEnough(version) {
 export function requireNode() {
   if (isNewEnough(process.versions.node)) return;
   console.error(
-    "Understudy needs Node >= " + neededNode.join(".") + ", this is " + process.versions.node + ": see https://nodejs.org.",
+    "Understudy needs Node >= " +
+      neededNode.join(".") +
+      ", this is " +
+      process.versions.node +
+      ": see https://nodejs.org.",
   );
   process.exit(1);
 }

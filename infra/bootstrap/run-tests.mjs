@@ -33,7 +33,11 @@ async function runProject(project, args, folder) {
     process.execPath,
     [
       join(root, "node_modules/jest/bin/jest.js"),
-      ...["--selectProjects", project, "--passWithNoTests", "--json", `--outputFile=${outputFile}`],
+      "--selectProjects",
+      project,
+      "--passWithNoTests",
+      "--json",
+      `--outputFile=${outputFile}`,
       ...args,
     ],
     // jest prints what happens on stderr; with --json stdout carries the result once more.

@@ -2,4 +2,4 @@
 import { requireNode } from "./node-version.mjs";
 
 requireNode();
-import("./start-cluster.mjs").then((module) => module.startCluster(process.argv.slice(2)));
+void import("./start-cluster.mjs").then((module) => module.startCluster(process.argv.slice(2)));

@@ -2,4 +2,4 @@
 import { requireNode } from "./node-version.mjs";
 
 requireNode();
-import("./run-tests.mjs").then((module) => module.testAll(process.argv.slice(2)));
+void import("./run-tests.mjs").then((module) => module.testAll(process.argv.slice(2)));

@@ -2,4 +2,4 @@
 import { requireNode } from "./node-version.mjs";
 
 requireNode();
-import("./run-steps.mjs").then((module) => module.verify());
+void import("./run-steps.mjs").then((module) => module.verify());

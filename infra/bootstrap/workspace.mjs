@@ -78,7 +78,10 @@ function wasInstalledByHand() {
 /** Why npm failed, as one sentence for its user; undefined: nothing that we know. */
 export function explainInstallFailure(output) {
   if (/\bENOSPC\b|no space left/i.test(output)) return `The disk of ${root} is full: npm ci could not finish.`;
-  const network = /\b(ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.exec(output);
+  const network =
+    /\b(ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.exec(
+      output,
+    );
   if (network) {
     return `The package registry cannot be reached (${network[1]}): the first start needs a network (npm config get registry).`;
   }
@@ -126,10 +129,17 @@ async function install() {
     const { command, args } = npmCommand();
     const { code, output } = await run(command, [
       ...args,
-      ...["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"],
+      "ci",
+      "--include=dev",
+      "--include=optional",
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error",
     ]);
     if (code !== 0) {
-      throw new SetupError(explainInstallFailure(output) ?? `${output.trim()}\n\nnpm ci failed; its words stand above.`);
+      throw new SetupError(
+        explainInstallFailure(output) ?? `${output.trim()}\n\nnpm ci failed; its words stand above.`,
+      );
     }
     console.log(`Dependencies installed (${seconds(startedAt)}).`);
   }
@@ -143,7 +153,9 @@ export async function build(packages = []) {
     process.execPath,
     [
       join(root, "node_modules/turbo/bin/turbo"),
-      ...["run", "build", "--output-logs=errors-only"],
+      "run",
+      "build",
+      "--output-logs=errors-only",
       ...packages.map((name) => `--filter=${name}`),
     ],
     { TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" },

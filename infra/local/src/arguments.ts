@@ -37,9 +37,15 @@ export function parseArguments(args: readonly string[]): StartArguments {
   } catch (cause) {
     // Node's own sentence names the argument; what follows it is advice for programmers.
     const [reason] = (cause as Error).message.split(". ");
-    throw new CallerError("invalid-request", `${reason}. Known: ${Object.keys(options).map((each) => `--${each}`).join(", ")}.`, {
-      cause,
-    });
+    throw new CallerError(
+      "invalid-request",
+      `${reason}. Known: ${Object.keys(options)
+        .map((each) => `--${each}`)
+        .join(", ")}.`,
+      {
+        cause,
+      },
+    );
   }
   const faults: string[] = [];
   const whole = (name: "scale" | "port", least: number, most: number): number => {

@@ -30,11 +30,23 @@ export class ClusterControl {
       case "kill":
         return this.#kill(processes, target, stay);
       case "start":
-        return reply(processes.filter((each) => each.start()), "starts", `nothing of ${target} was down`);
+        return reply(
+          processes.filter((each) => each.start()),
+          "starts",
+          `nothing of ${target} was down`,
+        );
       case "freeze":
-        return reply(processes.filter((each) => each.freeze()), "frozen", `nothing of ${target} was running`);
+        return reply(
+          processes.filter((each) => each.freeze()),
+          "frozen",
+          `nothing of ${target} was running`,
+        );
       case "thaw":
-        return reply(processes.filter((each) => each.thaw()), "thawed", `nothing of ${target} was frozen`);
+        return reply(
+          processes.filter((each) => each.thaw()),
+          "thawed",
+          `nothing of ${target} was frozen`,
+        );
       case "cut":
       case "heal":
         if (!isMachine) {
@@ -49,7 +61,10 @@ export class ClusterControl {
 
   #find(target: string): Target {
     if (this.machines.includes(target)) {
-      return { isMachine: true, processes: this.supervisor.processes.filter(({ program }) => program.machine === target) };
+      return {
+        isMachine: true,
+        processes: this.supervisor.processes.filter(({ program }) => program.machine === target),
+      };
     }
     const process = this.supervisor.process(target);
     if (process) return { isMachine: false, processes: [process] };

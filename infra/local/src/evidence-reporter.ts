@@ -92,7 +92,7 @@ export class EvidenceReporter {
           maxPingOut: 2,
           timeout: 2_000,
         });
-        if (this.#abort.signal.aborted) return void (await connection.close());
+        if (this.#abort.signal.aborted) return await connection.close();
         return await this.#follow({ node, connection, connected: true });
       } catch {
         // The node starts, or is down: both are normal.

@@ -111,7 +111,7 @@ export class FrontDoor {
   /** A balancer came, went or changed its mind; who waits may have somewhere to go now. */
   onBalancersChanged(): void {
     for (const balancer of this.balancers) if (!balancer.acceptsConnections()) this.#pingedAt.delete(balancer);
-    for (const waiting of [...this.#waiting]) {
+    for (const waiting of this.#waiting) {
       if (this.#handOver(waiting.socket)) this.#forget(waiting);
     }
   }

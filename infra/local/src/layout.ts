@@ -39,5 +39,6 @@ export function checkLayout(layout: Layout): void {
   if (counts("postgres") === 0 && counts("message-server") + counts("app-server") > 0) {
     faults.push("message servers and app servers need a machine that runs postgres");
   }
-  if (faults.length > 0) throw new CallerError("invalid-request", `The layout has faults: ${faults.join("; ")}.`, { faults });
+  if (faults.length > 0)
+    throw new CallerError("invalid-request", `The layout has faults: ${faults.join("; ")}.`, { faults });
 }

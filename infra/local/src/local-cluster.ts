@@ -87,10 +87,7 @@ export class LocalCluster {
       options.restart ?? standardRestartPolicy,
     );
     this.supervisor = new Supervisor(programs, folder.logs);
-    this.#cuts = new MachineCuts(
-      plan.links,
-      (wish) => this.supervisor.process(networkId)?.send(wish) ?? false,
-    );
+    this.#cuts = new MachineCuts(plan.links, (wish) => this.supervisor.process(networkId)?.send(wish) ?? false);
     this.#control = new ClusterControl(this.supervisor, this.#cuts, plan.machines);
     this.#server = new ControlServer(folder.controlSocket, this, { run: () => this.runFile, plan: () => plan });
     const balancers = this.#balancers();

@@ -1,5 +1,5 @@
 /** Output of a child process: its own file descriptor, so that its lines are kept when the supervisor is gone. */
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, renameSync, statSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const rotateBytes = 10 * 1024 * 1024;
@@ -42,12 +42,14 @@ export class LogFile {
       closeSync(descriptor);
     }
   }
-
-  read(): string {
-    return readFileSync(this.path, "utf8");
-  }
 }
 
+/** What pino writes, as far as it is told here. */
+interface LogEntry {
+  readonly level?: number;
+  readonly msg?: string;
+  readonly err?: { readonly message?: string };
+}
 const errorLevel = 50;
 
 /** Services write JSON lines (pino), engines and crashes plain text. */
@@ -55,9 +57,9 @@ export function tellingLine(text: string): string {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const read = lines.map((line) => {
     try {
-      const entry = JSON.parse(line) as { level?: unknown; msg?: unknown; err?: { message?: unknown } };
-      const reason = typeof entry.err?.message === "string" ? `: ${entry.err.message}` : "";
-      return { isError: Number(entry.level) >= errorLevel, text: `${String(entry.msg ?? "")}${reason}` };
+      const entry = JSON.parse(line) as LogEntry;
+      const reason = entry.err?.message === undefined ? "" : `: ${entry.err.message}`;
+      return { isError: Number(entry.level) >= errorLevel, text: `${entry.msg ?? ""}${reason}` };
     } catch {
       return { isError: /\b(error|fatal|panic)\b/i.test(line), text: line.trim() };
     }

@@ -99,9 +99,10 @@ function endOnEveryWayOut(cluster: LocalCluster, progress: Progress): void {
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(signal));
   watchNpm(() => end("npm is gone"));
-  const crash = (error: unknown) => {
-    console.error(error);
-    cluster.killAll().then(() => process.exit(1), fail);
+  const crash = async (cause: unknown) => {
+    console.error(cause);
+    await cluster.killAll().catch(fail);
+    process.exit(1);
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);

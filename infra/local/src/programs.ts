@@ -76,7 +76,12 @@ const natsProgram = (plan: ClusterPlan, node: PlannedNats, password: string, res
   };
 };
 
-const postgresProgram = (plan: ClusterPlan, node: PlannedPostgres, password: string, restart: RestartPolicy): Program => {
+const postgresProgram = (
+  plan: ClusterPlan,
+  node: PlannedPostgres,
+  password: string,
+  restart: RestartPolicy,
+): Program => {
   const options = {
     name: node.id,
     dataDir: node.dataDir,

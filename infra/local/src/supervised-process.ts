@@ -158,7 +158,9 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
 
   /** Resolves at the end of the child that lives now; at once when none does. */
   ended(): Promise<void> {
-    return this.#child === undefined ? Promise.resolve() : new Promise((resolve) => this.once("ended", () => resolve()));
+    return this.#child === undefined
+      ? Promise.resolve()
+      : new Promise((resolve) => this.once("ended", () => resolve()));
   }
 
   /** False when there is nobody to tell. Never throws: the channel may break at any time. */
@@ -242,7 +244,11 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
     this.emit("ended", { pid, exitCode, signal, at, wasAsked, lastWords });
     if (this.#staysDown) return this.#become({ kind: "stopped", reason: "asked" });
     const livedMs = "startedAt" in before ? performance.now() - before.startedAt : 0;
-    const decision = afterEnding({ livedMs, exitCode, wasKilledOnPurpose: wasAsked }, this.#earlyEndings, this.program.restart);
+    const decision = afterEnding(
+      { livedMs, exitCode, wasKilledOnPurpose: wasAsked },
+      this.#earlyEndings,
+      this.program.restart,
+    );
     if (decision.kind === "give-up") return this.#become({ kind: "stopped", reason: "configuration" });
     this.#earlyEndings = decision.earlyEndings;
     this.#timer = setTimeout(() => void this.#launch(), decision.waitMs);

@@ -1,0 +1,49 @@
+import { inheritedEnvironment, programsOf } from "./programs.ts";
+import { standardLayout } from "./layout.ts";
+import { planCluster, portsNeeded } from "./plan.ts";
+import { standardRestartPolicy } from "./restart-policy.ts";
+
+describe("programs", () => {
+  it("inherit nothing of ours that a service would refuse or that changes how Node runs", () => {
+    const given = {
+      PATH: "/bin",
+      UNDERSTUDY_LOG_LEVEL: "debug",
+      NODE_OPTIONS: "--inspect",
+      npm_lifecycle_event: "start",
+    };
+    expect(inheritedEnvironment(given)).toEqual({ PATH: "/bin" });
+  });
+
+  it("start what others wait for first, and monitors last", () => {
+    const ports = new Map(portsNeeded(standardLayout).map((name, index) => [name, 20_000 + index]));
+    const plan = planCluster(
+      {
+        layout: standardLayout,
+        dataDir: "/data",
+        cluster: "understudy",
+        site: "site-1",
+        natsUser: "u",
+        natsPasswordFile: "/n",
+        database: "d",
+        databaseUser: "p",
+        databasePasswordFile: "/d",
+        applications: [],
+        orderEntryScale: 1,
+        watchedDir: "/data",
+        stopTimeoutMs: 1_000,
+        logLevel: "info",
+      },
+      ports,
+    );
+    const kinds = programsOf(plan, { nats: "n", database: "d" }, standardRestartPolicy).map(({ kind }) => kind);
+    expect([...new Set(kinds)]).toEqual([
+      "network",
+      "nats",
+      "postgres",
+      "message-server",
+      "app-server",
+      "load-balancer",
+      "heartbeat-monitor",
+    ]);
+  });
+});
