@@ -1,8 +1,8 @@
 /**
  * Requests to the message server over one NATS connection that is opened when first needed.
  *
- * The connection goes to one node at a time, in the order given. A node that knows no message server may stand on the
- * wrong side of a cut, so after `doubtMs` of 503 the next node is asked.
+ * The connection goes to one node at a time, in the order given. A node that knows no message server, or from which no
+ * answer comes, may stand on the wrong side of a cut: after `doubtMs` of that the next node is asked.
  *
  * During a takeover nobody answers for a moment. Whatever may be repeated is repeated for `patienceMs`; a 503 may
  * always, because nobody received the request.
@@ -15,7 +15,7 @@ import {
 } from "@nats-io/transport-node";
 import type { RequestContract } from "@understudy/contracts";
 import { CallerError, OperationalError, UnderstudyError } from "@understudy/runtime/errors";
-import { call, NoRespondersHint } from "@understudy/runtime/messages";
+import { call, NoAnswerError, NoRespondersHint } from "@understudy/runtime/messages";
 import { pause } from "@understudy/runtime/wait";
 import type { z } from "zod";
 
@@ -43,6 +43,7 @@ const connectMs = 1_000;
 export class ClusterLink {
   #connection: NatsConnection | undefined;
   #first = 0;
+  #doubtedSince: number | undefined;
 
   constructor(
     readonly address: NatsAddress,
@@ -95,28 +96,29 @@ export class ClusterLink {
     options: AskOptions = {},
   ): Promise<z.infer<Reply>> {
     const until = performance.now() + (options.patienceMs ?? patienceMs);
-    let doubtFrom: number | undefined;
     for (let attempt = 1; ; attempt++) {
+      const startedAt = performance.now();
       try {
-        return await call(await this.connection(), contract, payload, { timeoutMs: options.answerMs ?? 2_000 });
+        const reply = await call(await this.connection(), contract, payload, { timeoutMs: options.answerMs ?? 2_000 });
+        this.#doubtedSince = undefined;
+        return reply;
       } catch (error) {
-        const now = performance.now();
-        if (!mayRepeat(error, contract) || now >= until || this.signal.aborted) {
-          if (!(error instanceof NoRespondersHint)) throw error;
+        const isNobody = error instanceof NoRespondersHint;
+        if (isNobody || error instanceof NoAnswerError) await this.#doubt(startedAt);
+        if (!mayRepeat(error, contract) || performance.now() >= until || this.signal.aborted) {
+          if (!isNobody) throw error;
           throw new OperationalError("unavailable", `${nobodyLeads} (understudy doctor tells more.)`, { cause: error });
         }
-        if (attempt === 1) options.onWait?.(error instanceof NoRespondersHint ? nobodyLeads : error.message);
-        doubtFrom = error instanceof NoRespondersHint ? (doubtFrom ?? now) : undefined;
-        if (doubtFrom !== undefined && now - doubtFrom >= doubtMs && this.address.servers.length > 1) {
-          doubtFrom = undefined;
-          await this.#turnToNextNode();
-        }
+        if (attempt === 1) options.onWait?.(isNobody ? nobodyLeads : error.message);
         await pause(betweenAttemptsMs, this.signal);
       }
     }
   }
 
-  async #turnToNextNode(): Promise<void> {
+  async #doubt(since: number): Promise<void> {
+    this.#doubtedSince ??= since;
+    if (performance.now() - this.#doubtedSince < doubtMs || this.address.servers.length < 2) return;
+    this.#doubtedSince = undefined;
     this.#first = (this.#first + 1) % this.address.servers.length;
     await this.close();
   }

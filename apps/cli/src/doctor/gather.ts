@@ -10,6 +10,7 @@ import {
   rolesKey,
   routingPublished,
   type ClusterRoles,
+  type ClusterStatus,
   type RoutingTable,
   type RunFile,
 } from "@understudy/contracts";
@@ -94,21 +95,24 @@ type NatsSide = Omit<DoctorFacts, "local" | "node">;
 
 async function gatherOverNats(context: CommandContext): Promise<NatsSide> {
   const cluster = context.cluster();
+  const link = await cluster.link();
   const nothing = { status: undefined, roles: undefined, routing: undefined, streams: undefined, hosts: [] };
   let connection: NatsConnection;
+  let status: ClusterStatus | undefined;
   try {
-    connection = await (await cluster.link()).connection();
+    await link.connection();
+    // First, because it may turn to another node: the one on the right side of a cut is the one to listen on.
+    status = await cluster.ask(clusterStatus, {}).catch(() => undefined);
+    connection = await link.connection();
   } catch (error) {
     return { ...nothing, natsFailure: (error as Error).message };
   }
-  const heard = hear(connection, context.signal);
-  const [status, roles, streams, { routing, hosts }] = await Promise.all([
-    cluster.ask(clusterStatus, {}).catch(() => undefined),
+  const [heard, roles, streams] = await Promise.all([
+    hear(connection, context.signal),
     readRoles(connection),
     readStreams(connection),
-    heard,
   ]);
-  return { natsFailure: undefined, status, roles, routing, streams, hosts };
+  return { natsFailure: undefined, status, roles, streams, ...heard };
 }
 
 /** Listens for a moment to what is said anyway: the routing table, every instance's beats. */
