@@ -71,6 +71,20 @@ describe("an app server that starts", () => {
     await server.serves();
   });
 
+  it("hosts the order entry", async () => {
+    (await stage.leader()).lead();
+    const server = await stage.appServer({ UNDERSTUDY_APPLICATIONS: "@understudy/order-entry" });
+    const { status, body } = await eventually(
+      async () => {
+        const answer = await server.get("/api/customers?limit=1");
+        return answer.status === 503 ? undefined : answer;
+      },
+      { withinMs: 40_000, describe: "the order entry answers" },
+    );
+    expect(status).toBe(200);
+    expect(body["items"]).toHaveLength(1);
+  });
+
   it("lists every fault of its configuration, unloadable applications among them, and exits with 78", async () => {
     const service = ServiceProcess.launch({
       service: "@understudy/app-server",

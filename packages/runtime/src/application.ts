@@ -19,6 +19,6 @@ export interface BusinessApplication {
   readonly variables: z.ZodRawShape;
   /** Called on each start before anything is served: migrations, first data. Several servers may run it at once. */
   prepare(context: ApplicationContext): Promise<void>;
-  /** Controllers and providers; routes stand under `/api/`. Closes what it opened in Nest's `onModuleDestroy`. */
+  /** Controllers and providers; their paths begin with `api/`. Closes what it opened in Nest's `onModuleDestroy`. */
   module(context: ApplicationContext): DynamicModule;
 }

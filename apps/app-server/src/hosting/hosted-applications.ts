@@ -133,7 +133,6 @@ export class HostedApplications {
       { logger: new NestLog(this.log), abortOnError: false },
     );
     try {
-      app.setGlobalPrefix("api");
       await app.init();
       const fastify = app.getHttpAdapter().getInstance();
       await fastify.ready();

@@ -46,7 +46,7 @@ decorate("who", Get("who"));
 decorate("enter", Post("entries"), Body());
 decorate("slow", Get("slow"), Query("ms"));
 decorate("held", Post("held"), Query("ms"), Query("text"));
-Controller("ledger")(LedgerController);
+Controller("api/ledger")(LedgerController);
 Inject(POOL)(LedgerController, undefined, 0);
 Inject("CONTEXT")(LedgerController, undefined, 1);
 
