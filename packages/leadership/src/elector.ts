@@ -119,7 +119,7 @@ export class Elector extends EventEmitter<ElectorEvents> {
    * @throws OperationalError `timeout` after 5 s without the store.
    */
   async handOver(to?: string): Promise<void> {
-    await this.#leaves("acquiring");
+    if (this.#state.kind === "acquiring") await this.#leaves("acquiring");
     if (this.#state.kind === "leading") this.#apply({ kind: "release", to });
     if (!(await this.#leaves("releasing"))) {
       throw new OperationalError("timeout", "The lease could not be given away within 5 s; it will run out by itself.");
