@@ -81,11 +81,7 @@ export class ClusterView {
     const manager = await jetstreamManager(this.connection, { timeout: 1_000 });
     for await (const stream of manager.streams.list()) {
       const { leader, replicas } = stream.cluster ?? {};
-      if (
-        leader === undefined ||
-        leader === "" ||
-        replicas?.some((replica) => !replica.current || replica.offline)
-      )
+      if (leader === undefined || leader === "" || replicas?.some((replica) => !replica.current || replica.offline))
         return false;
     }
     return true;

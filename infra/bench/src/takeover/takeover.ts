@@ -7,6 +7,8 @@ import { LocalCluster } from "@understudy/local";
 import { temporaryFolder } from "@understudy/testkit";
 import { parseArgs } from "node:util";
 import { markdownRow, summarise } from "../statistics.ts";
+import { etcdElection } from "./etcd-election.ts";
+import { silentMachine } from "./silent-machine.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { freezeProcess, handOver, killMachine, killProcess, type TakeoverRound } from "./rounds.ts";
 
@@ -30,7 +32,7 @@ function table(results: ReadonlyMap<string, readonly number[]>): string {
 }
 
 /** Prints each round as JSON and a table at the end. */
-export async function takeover(args: readonly string[]): Promise<void> {
+export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -38,12 +40,31 @@ export async function takeover(args: readonly string[]): Promise<void> {
       machine: { type: "string", default: "20" },
       freeze: { type: "string", default: "20" },
       "hand-over": { type: "string", default: "20" },
+      silent: { type: "string", default: "10" },
+      etcd: { type: "string", default: "10" },
     },
   });
+  const results = new Map<string, readonly number[]>();
+  const inThisCluster = [values.process, values.machine, values.freeze, values["hand-over"]].some(
+    (rounds) => Number(rounds) > 0,
+  );
+  if (inThisCluster) await loseMessageServers(values, results);
+  results.set("machine silent: app server follows", await silentMachine(Number(values.silent), say));
+  results.set(
+    "etcd, shortest lease, leading client killed: next elected",
+    await etcdElection(Number(values.etcd), say),
+  );
+  for (const [name, rounds] of results) if (rounds.length === 0) results.delete(name);
+  say(`\n${table(results)}`);
+}
+
+async function loseMessageServers(
+  values: { readonly process: string; readonly machine: string; readonly freeze: string; readonly "hand-over": string },
+  results: Map<string, readonly number[]>,
+): Promise<void> {
   const folder = temporaryFolder("bench-takeover");
   const cluster = await LocalCluster.start({ stateDir: folder.path, port: 0 });
   const view = await ClusterView.open(cluster);
-  const results = new Map<string, number[]>();
   const keep = (name: string, rounds: readonly TakeoverRound[]) => {
     results.set(
       `${name}: noticed`,
@@ -72,6 +93,4 @@ export async function takeover(args: readonly string[]): Promise<void> {
     await cluster.stop();
     folder.remove();
   }
-  for (const [name, values_] of results) if (values_.length === 0) results.delete(name);
-  say(`\n${table(results)}`);
 }
