@@ -44,6 +44,7 @@ const local = (changes: Partial<LocalFacts> = {}): LocalFacts => {
       .map(({ id }) => ({ id, live: answered(200), ready: answered(200) })),
     nats: [{ id: "nats-a", health: answered(200), version: "2.14.0", neighbours: [] }],
     databases: [{ id: "postgres-a", url: "postgres://app:secret@127.0.0.1:5432/orders", failure: undefined }],
+    door: answered(200),
     ...changes,
   };
 };
@@ -267,6 +268,13 @@ describe("doctor", () => {
       "postgres-a",
       "cannot be reached at postgres://app@127.0.0.1:5432/x (connection refused)",
       "understudy start postgres-a",
+    ],
+    [
+      "a URL that gives users nothing",
+      healthy({ local: local({ door: answered(503) }) }),
+      "http://127.0.0.1:8080/api/openapi.json",
+      "answers 503",
+      "load balancers",
     ],
     [
       "a full disk",

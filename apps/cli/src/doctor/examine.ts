@@ -2,7 +2,7 @@ import { appServers, beats, messageServer, streams } from "./cluster-checks.ts";
 import type { DoctorFacts } from "./facts.ts";
 import type { Check } from "./finding.ts";
 import { clocks, room, versions } from "./host-checks.ts";
-import { databases, machines, natsNodes, processes, supervisor } from "./local-checks.ts";
+import { databases, door, machines, natsNodes, processes, supervisor } from "./local-checks.ts";
 
 /** Judges the facts: every check, in the order in which causes come before their effects. Pure. */
 export function examine(facts: DoctorFacts): Check[] {
@@ -16,5 +16,6 @@ export function examine(facts: DoctorFacts): Check[] {
     room(facts),
     clocks(facts),
     versions(facts),
+    ...(local ? [door(local)] : []),
   ];
 }

@@ -54,6 +54,8 @@ export interface LocalFacts {
   readonly processes: readonly ProcessFacts[];
   readonly nats: readonly NatsFacts[];
   readonly databases: readonly DatabaseFacts[];
+  /** What a user gets at the one URL. */
+  readonly door: Answer;
 }
 
 export interface DoctorFacts {

@@ -39,7 +39,7 @@ export async function gather(context: CommandContext): Promise<DoctorFacts> {
 
 async function gatherLocal(run: RunFile, stateFolder: string): Promise<LocalFacts> {
   const instances = run.databases.flatMap(({ instances }) => instances);
-  const [controlAnswers, disk, processes, nats, databases] = await Promise.all([
+  const [controlAnswers, disk, processes, nats, databases, door] = await Promise.all([
     new ControlSocket(run, stateFolder).answers(lookMs),
     diskRoom(stateFolder),
     Promise.all(
@@ -47,6 +47,7 @@ async function gatherLocal(run: RunFile, stateFolder: string): Promise<LocalFact
     ),
     Promise.all(run.nats.map(({ id, monitorUrl }) => lookAtNats(id, monitorUrl))),
     Promise.all(instances.map(async ({ id, url }) => ({ id, url, failure: await knockAtPostgres(url, lookMs) }))),
+    look(run.urls.openapi, lookMs),
   ]);
   return {
     stateFolder,
@@ -57,6 +58,7 @@ async function gatherLocal(run: RunFile, stateFolder: string): Promise<LocalFact
     processes,
     nats,
     databases,
+    door,
   };
 }
 

@@ -161,3 +161,19 @@ export function databases(local: LocalFacts): Check {
     ),
   );
 }
+
+/** The way of a user: front door, load balancer, app server, application. */
+export function door({ run, door: answer }: LocalFacts): Check {
+  const { loadBalancer, openapi } = run.urls;
+  const findings: Finding[] = [];
+  if (answer.kind === "failed") {
+    findings.push(
+      finding(openapi, `does not answer (${answer.reason})`, "a load balancer and an app server must run and be ready"),
+    );
+  } else if (answer.status !== 200) {
+    findings.push(
+      finding(openapi, `answers ${answer.status}`, "understudy logs of the load balancers and app servers"),
+    );
+  }
+  return check("users", loadBalancer, findings);
+}
