@@ -162,7 +162,9 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
     if (this.#phase === "passing") this.response.end();
     else {
       this.#writeHead(attempt.status, attempt.head as AnswerHead);
-      this.response.end(attempt.body);
+      // As text it leaves in one piece with its head; as bytes it would be a second one (a tenth of the CPU time).
+      if (attempt.body === undefined) this.response.end();
+      else this.response.end(attempt.body.toString("latin1"), "latin1");
     }
     this.traffic.counters.answered(attempt.status, this.startedAtMs);
     this.#finish();

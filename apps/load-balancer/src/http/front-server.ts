@@ -146,7 +146,8 @@ export class FrontServer {
     if (request.rawHeaders.length > 2 * this.limits.maxHeaderFields) {
       return this.#refuse(request, response, problems.tooManyHeaders);
     }
-    if (connection.inWork.size >= this.limits.maxPipelined) return this.#refuse(request, response, problems.tooManyPipelined);
+    if (connection.inWork.size >= this.limits.maxPipelined)
+      return this.#refuse(request, response, problems.tooManyPipelined);
     const head = readRequestHead(
       request.method as string,
       request.url as string,
