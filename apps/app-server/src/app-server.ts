@@ -6,7 +6,6 @@
  * are followed, the listener for users opens (and refuses), then the registrar asks.
  */
 import { Inject, Injectable } from "@nestjs/common";
-import { Heartbeats } from "@understudy/heartbeat";
 import {
   Backoff,
   Identity,
@@ -44,7 +43,6 @@ export class AppServer {
     @Inject(Registrar) private readonly registrar: Registrar,
     @Inject(Departure) private readonly departure: Departure,
     @Inject(SettingsWatch) private readonly settings: SettingsWatch,
-    @Inject(Heartbeats) private readonly heartbeats: Heartbeats,
     @Inject(Identity) private readonly identity: Identity,
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(Shutdown) private readonly shutdown: Shutdown,
@@ -69,6 +67,7 @@ export class AppServer {
 
   #changed(now: Standing, before: Standing): void {
     const serves = now.kind === "serving" || now.kind === "cut-off";
+    // A turn of readiness is beaten at once, and with that beat the message server lists this server or takes it out.
     this.readiness.set("standing", serves, serves ? "" : describe(now));
     this.#metrics.show(now, before);
     if (now.kind === before.kind) return;
@@ -101,8 +100,6 @@ export class AppServer {
 
   #serve(): void {
     this.#renewals.reset();
-    // The message server lists a server only when its beat says ready: not a beat's period later.
-    this.heartbeats.beatNow();
     tellSupervisor({ type: "serving", url: this.listener.url });
   }
 

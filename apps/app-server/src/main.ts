@@ -10,6 +10,7 @@ const loaded = await loadApplications(process.env["UNDERSTUDY_APPLICATIONS"]);
 await runService({
   kind: "app-server",
   variables: appServerVariables(loaded),
+  servesWithoutNats: true,
   module: (context) => AppServerModule.forService(context),
   onStarted: (app) => app.get(AppServer).start(),
 });

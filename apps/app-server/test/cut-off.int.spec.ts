@@ -1,4 +1,5 @@
-import { pause } from "@understudy/runtime";
+import { beat, type Beat } from "@understudy/contracts";
+import { listen, pause } from "@understudy/runtime";
 import { eventually } from "@understudy/testkit";
 import { settingsWith, type ScriptedLeader } from "./scripted-leader.ts";
 import { Stage, type StagedServer } from "./stage.ts";
@@ -70,6 +71,9 @@ describe("an app server that is cut off for a while", () => {
 
   it("from one NATS node only, by cable or by its death: nothing happens", async () => {
     const cuts = await server.entered("cut-off");
+    const beats: Beat[] = [];
+    const ear = await stage.nats.connect("ear", { servers: stage.nats.servers[2] ?? "" });
+    listen(ear, beat, (heard) => beats.push(heard), { id: server.id });
     const [first] = stage.links;
     // The one that the main connection uses; longer than the notice of a silent node and of a lost contact.
     first?.cut();
@@ -81,6 +85,9 @@ describe("an app server that is cut off for a while", () => {
     expect(await serves()).toBe(true);
     await stage.nats.node(1).start();
     expect(await server.entered("cut-off")).toBe(cuts);
+    // So it never left the routing table.
+    expect(beats.length).toBeGreaterThan(10);
+    expect(beats.every(({ ready }) => ready)).toBe(true);
   });
 });
 

@@ -6,12 +6,14 @@ import {
   follow,
   leaderBeat,
   register,
+  routingPublished,
   setIntake,
   type ClusterSettings,
   type InstanceRef,
   type LeaderTerm,
   type Registration,
   type RegisterReply,
+  type RoutingTable,
   type VersionedSettings,
 } from "@understudy/contracts";
 import { call, publish } from "@understudy/runtime";
@@ -83,6 +85,12 @@ export class ScriptedLeader {
     clearInterval(this.#beats);
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     await this.nats.flush();
+  }
+
+  /** As often as a message server would in two seconds. */
+  publishTable(servers: RoutingTable["servers"]): void {
+    for (let version = 1; version <= 4; version++)
+      publish(this.nats, routingPublished, { leader: this.term, version, issuedAt: Date.now(), servers });
   }
 
   follow(instance: InstanceRef, leader = this.term) {

@@ -24,7 +24,7 @@ describe("an app server and the term of its leader", () => {
     return next;
   };
 
-  it("follows a new leader without a restart and need not register with one that introduced itself", async () => {
+  it("follows a new leader without a restart, and refuses the old one", async () => {
     const old = leader;
     leader = await takeOver();
     const accepted = await leader.follow(server.ref);
@@ -54,6 +54,15 @@ describe("an app server and the term of its leader", () => {
     await eventually(() =>
       leader.registrations.some(({ instance }) => instance.incarnation === server.ref.incarnation),
     );
+    expect((await server.get("/api/ledger/who")).status).toBe(200);
+  });
+
+  it("registers again with a leader whose routing tables lack it", async () => {
+    const asked = leader.registrations.length;
+    await eventually(() => {
+      leader.publishTable([]);
+      return leader.registrations.length > asked;
+    });
     expect((await server.get("/api/ledger/who")).status).toBe(200);
   });
 

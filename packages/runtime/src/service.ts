@@ -37,6 +37,8 @@ export interface ServiceDefinition<Shape extends z.ZodRawShape> {
   readonly kind: ServiceKind;
   /** The service's own variables, beside `serviceVariables`. */
   readonly variables: Shape;
+  /** It serves on while its connection to NATS is away or moves to another node, so that does not make it unready. */
+  readonly servesWithoutNats?: boolean;
   /** The composition root. */
   readonly module: (
     context: ServiceContext<CommonConfiguration & Readonly<z.infer<z.ZodObject<Shape>>>>,
@@ -150,10 +152,16 @@ export async function runService<Shape extends z.ZodRawShape>(definition: Servic
   );
   if (nats === undefined) return;
   shutdown.on("close-nats", "nats", () => nats.close());
-  collectDefaultMetrics({ labels: { id: identity.id, machine: identity.machine } });
+  collectDefaultMetrics({
+    labels: { id: identity.id, machine: identity.machine },
+    // The default (10 ms) wakes an idle process 100 times a second.
+    eventLoopMonitoringPrecision: 50,
+  });
   const readiness = new Readiness();
-  readiness.set("nats", nats.connected);
-  nats.onConnected((connected) => readiness.set("nats", connected, connected ? "" : "no connection to NATS"));
+  if (definition.servesWithoutNats !== true) {
+    readiness.set("nats", nats.connected);
+    nats.onConnected((connected) => readiness.set("nats", connected, connected ? "" : "no connection to NATS"));
+  }
   shutdown.on("stop-intake", "readiness", () => readiness.set("running", false, "stopping"));
   const server = new InstanceServer(nats.main, identity.id);
   const context = { configuration, identity, log, nats, shutdown, readiness, server, stop };

@@ -1,4 +1,4 @@
-import type { BusinessApplication } from "@understudy/runtime";
+import { databaseVariables, serviceVariables, type BusinessApplication } from "@understudy/runtime";
 
 export interface LoadedApplications {
   readonly applications: readonly BusinessApplication[];
@@ -42,8 +42,11 @@ async function load(
   }
   const application = (module as { application?: unknown }).application;
   if (!isApplication(application)) return `"${specifier}" exports no business application named "application"`;
-  const foreign = Object.keys(application.variables).filter((name) => !variableName.test(name));
+  const names = Object.keys(application.variables);
+  const foreign = names.filter((name) => !variableName.test(name));
   if (foreign.length > 0) return `"${specifier}" has variables outside of UNDERSTUDY_*: ${foreign.join(", ")}`;
+  const taken = names.filter((name) => name in serviceVariables || name in databaseVariables);
+  if (taken.length > 0) return `"${specifier}" declares variables of the platform: ${taken.join(", ")}`;
   return application;
 }
 
