@@ -87,8 +87,10 @@ cluster {
   # that we tell refuses connections, and without retries a node tries it once.
   advertise: "127.0.0.1:1"
   connect_retries: 0
-  ping_interval: "1s"
-  ping_max: 2
+  # Not shorter: on saturated cores a node answers late, and each route torn for nothing costs JetStream an election
+  # (5-7 s). Nothing waits for this: takeovers come from probes and swaps.
+  ping_interval: "3s"
+  ping_max: 3
   write_deadline: "2s"
   authorization { user: ${quoted(route.user)}, password: ${quoted(route.password)}, timeout: 2 }
   routes: ${list(options.routes.map((each) => withCredentials(each, route)))}

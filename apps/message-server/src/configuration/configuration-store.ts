@@ -11,7 +11,7 @@ import {
   type LeaderTerm,
   type VersionedSettings,
 } from "@understudy/contracts";
-import { CallerError } from "@understudy/runtime";
+import { CallerError, OperationalError } from "@understudy/runtime";
 import type { z } from "zod";
 import type { GuardedValue } from "../kv/guarded-value.ts";
 
@@ -115,10 +115,11 @@ export class ConfigurationStore {
     return clusterRoles.parse(value);
   }
 
-  /** Adds an alternate that was not known before. */
+  /** Adds an alternate that was not known before. @throws OperationalError before the first roles are written. */
   async addAlternate(leader: LeaderTerm, id: string): Promise<void> {
     const roles = await this.roles();
-    if (roles === undefined || roles.messageServer === id || roles.alternates.includes(id)) return;
+    if (roles === undefined) throw new OperationalError("unavailable", "The roles are not written yet.");
+    if (roles.messageServer === id || roles.alternates.includes(id)) return;
     await this.storedRoles.update(leader, (current) => {
       const base = current ?? roles;
       return {

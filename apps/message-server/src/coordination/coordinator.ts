@@ -58,7 +58,8 @@ import { takeoverRecord } from "./takeover-record.ts";
 
 const leaderBeatEveryMs = 250;
 const placementEveryMs = 10_000;
-const evidenceWaitMs = 250;
+// Nobody waits for the history, and evidence may take the way over another NATS node.
+const evidenceWaitMs = 1_500;
 const alternateSilentMs = 1_500;
 
 const leads = new Gauge({ name: "understudy_message_server_leads", help: "1 while this process leads" });

@@ -1,19 +1,30 @@
 /**
- * Writes into the history what becomes of instances that nobody decides about: balancers, monitors, alternates. App
- * servers have the verdicts for that.
+ * Writes into the history what becomes of instances that nobody decides about: balancers, monitors, message servers.
+ * App servers have the verdicts for that.
+ *
+ * Alternates collect as well. A new leader writes what happened while nobody led, the end of its predecessor included,
+ * unless the history has it already.
  */
 import { Inject, Injectable } from "@nestjs/common";
 import type { ExitEvidence, InstanceIdentity, LeaderTerm } from "@understudy/contracts";
 import { BeatBoard } from "@understudy/heartbeat";
 import { Elector, OnLeadership, OnLeadershipLost } from "@understudy/leadership";
+import { LOG, type Log } from "@understudy/runtime";
+import { persistently } from "../coordination/persistently.ts";
 import { EvidenceBoard, evidenceOfExit, isCleanExit } from "../registry/evidence-board.ts";
 import { HistoryLog } from "./history-log.ts";
+
+const endsMost = 100;
+const entriesRead = 200;
+// Longer than any election: what is older was seen by a leader.
+const catchUpMs = 60_000;
 
 @Injectable()
 export class Chronicler {
   /** Latest incarnation known of each id; kept by alternates too, so that a new leader greets nobody twice. */
   readonly #known = new Map<string, InstanceIdentity>();
   readonly #gone = new Set<string>();
+  readonly #ends: { readonly exit: ExitEvidence; readonly instance: InstanceIdentity; readonly heardAt: number }[] = [];
   #term: { leader: LeaderTerm; signal: AbortSignal } | undefined;
 
   constructor(
@@ -21,6 +32,7 @@ export class Chronicler {
     @Inject(BeatBoard) private readonly beats: BeatBoard,
     @Inject(EvidenceBoard) private readonly evidence: EvidenceBoard,
     @Inject(HistoryLog) private readonly history: HistoryLog,
+    @Inject(LOG) private readonly log: Log,
   ) {
     this.beats.onBeat(({ beat: { instance } }) => this.#hear(instance));
     this.evidence.onExit((exit) => this.#ended(exit));
@@ -29,6 +41,7 @@ export class Chronicler {
   @OnLeadership("work")
   start(leader: LeaderTerm, signal: AbortSignal): void {
     this.#term = { leader, signal };
+    void this.#catchUp(signal);
   }
 
   @OnLeadershipLost()
@@ -49,6 +62,26 @@ export class Chronicler {
     if (instance === undefined || instance.kind === "app-server" || instance.incarnation !== exit.instance.incarnation)
       return;
     this.#gone.add(instance.incarnation);
+    this.#ends.push({ exit, instance, heardAt: performance.now() });
+    if (this.#ends.length > endsMost) this.#ends.shift();
+    this.#writeEnd(exit, instance);
+  }
+
+  async #catchUp(signal: AbortSignal): Promise<void> {
+    const entries = await persistently("history", signal, this.log, () => this.history.read(entriesRead));
+    if (entries === undefined || signal.aborted) return;
+    const written = new Set(
+      entries.flatMap((entry) =>
+        entry.type === "instance" && entry.event !== "accepted" ? [entry.instance.incarnation] : [],
+      ),
+    );
+    for (const { exit, instance, heardAt } of this.#ends) {
+      const isRecent = performance.now() - heardAt <= catchUpMs;
+      if (isRecent && !written.has(instance.incarnation)) this.#writeEnd(exit, instance);
+    }
+  }
+
+  #writeEnd(exit: ExitEvidence, instance: InstanceIdentity): void {
     const evidence = [evidenceOfExit(exit)];
     if (isCleanExit(exit)) this.#write(instance, "left", `${instance.id} ended as planned`, evidence);
     else

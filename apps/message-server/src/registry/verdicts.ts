@@ -24,6 +24,10 @@ const lookEveryMs = 200;
 // A gap this long between two looks means that we ourselves were not listening.
 const ownPauseMs = 1_000;
 
+/** The first piece of evidence in words; all of it stands beside. */
+const inShort = ([first]: readonly Evidence[]): string =>
+  first === undefined ? "no evidence" : (first.detail ?? first.kind);
+
 @Injectable()
 export class Verdicts {
   readonly #underWay = new Set<string>();
@@ -150,7 +154,7 @@ export class Verdicts {
         instance: { id: instance.id, incarnation: instance.incarnation },
         event: "lost",
         evidence: [...evidence],
-        summary: `${instance.id} was declared lost: ${reason}; ${ended} database ${ended === 1 ? "session" : "sessions"} ended`,
+        summary: `${instance.id} was declared lost: ${inShort(evidence)}; ${ended} database ${ended === 1 ? "session" : "sessions"} ended`,
       },
       signal,
     );
