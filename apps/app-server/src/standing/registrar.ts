@@ -45,6 +45,7 @@ export class Registrar {
   /** Whether a leader's beat may cut the present wait short. */
   #waitsForLeader = false;
   #fruitless = 0;
+  #said = "";
 
   constructor(
     @Inject(NatsConnections) private readonly nats: NatsConnections,
@@ -153,7 +154,7 @@ export class Registrar {
       this.#say(`the answer of term ${reply.leader.term} is passed over: another leader is followed`);
       return backoff.nextMs();
     }
-    this.#fruitless = 0;
+    this.#said = "";
     this.settings.offer(reply.settings);
     this.standing.apply({ type: "accepted", incarnation, askedAtMs });
     // If the standing still needs an answer (it was paused meanwhile), it asks again at once.
@@ -161,6 +162,8 @@ export class Registrar {
   }
 
   #say(because: string): void {
+    if (this.#said !== because) this.#fruitless = 0;
+    this.#said = because;
     if (this.#fruitless % sayEvery === 0) this.log.info({ asked: this.#fruitless + 1 }, `not accepted: ${because}`);
     this.#fruitless += 1;
   }
