@@ -16,6 +16,7 @@ import { EventEmitter } from "node:events";
 import { serviceKind, type ControlAction, type ControlReply, type RunFile } from "@understudy/contracts";
 import { freePorts, Reaper } from "@understudy/engines";
 import { OperationalError } from "@understudy/runtime/errors";
+import { pause } from "@understudy/runtime/wait";
 import { ClusterControl } from "./control.ts";
 import { ControlServer } from "./control-server.ts";
 import { EvidenceReporter } from "./evidence-reporter.ts";
@@ -81,11 +82,11 @@ export class LocalCluster {
     private readonly claim: SupervisorClaim,
     private readonly passwords: { readonly nats: Secret; readonly database: Secret },
   ) {
-    const programs = programsOf(
-      plan,
-      { nats: passwords.nats.value, database: passwords.database.value },
-      options.restart ?? standardRestartPolicy,
-    );
+    const programs = programsOf(plan, {
+      passwords: { nats: passwords.nats.value, database: passwords.database.value },
+      restart: options.restart ?? standardRestartPolicy,
+      linksStand: (signal) => this.#linksStand(signal),
+    });
     this.supervisor = new Supervisor(programs, folder.logs);
     this.#cuts = new MachineCuts(plan.links, (wish) => this.supervisor.process(networkId)?.send(wish) ?? false);
     this.#control = new ClusterControl(this.supervisor, this.#cuts, plan.machines);
@@ -160,12 +161,22 @@ export class LocalCluster {
 
   /** Resolves when all processes run and, where applications are served, the URL answers. */
   async whenReady(timeoutMs: number): Promise<void> {
-    const timeout = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#stopping.signal]);
-    await this.#allRun(timeout);
-    const serves = (kind: string) => this.plan.services.some((service) => service.kind === kind);
-    if (!serves("load-balancer") || !serves("app-server")) return;
-    if (await answers(`${this.url}/api/items?limit=1`, timeout)) return;
-    throw new OperationalError("unavailable", `${this.url} does not answer yet; see ${this.folder.logs}.`);
+    // By hand: AbortSignal.any and AbortSignal.timeout may be collected as garbage before they fire (Node 20).
+    const giveUp = new AbortController();
+    const abort = () => giveUp.abort();
+    const timer = setTimeout(abort, timeoutMs);
+    this.#stopping.signal.addEventListener("abort", abort);
+    try {
+      if (this.isStopping) abort();
+      await this.#allRun(giveUp.signal);
+      const serves = (kind: string) => this.plan.services.some((service) => service.kind === kind);
+      if (!serves("load-balancer") || !serves("app-server")) return;
+      if (await answers(`${this.url}/api/items?limit=1`, giveUp.signal)) return;
+      throw new OperationalError("unavailable", `${this.url} does not answer yet; see ${this.folder.logs}.`);
+    } finally {
+      clearTimeout(timer);
+      this.#stopping.signal.removeEventListener("abort", abort);
+    }
   }
 
   get isStopping(): boolean {
@@ -246,6 +257,14 @@ export class LocalCluster {
   /** Ids of processes of a dead supervisor that were still there. */
   get leftovers(): readonly string[] {
     return this.claim.leftovers;
+  }
+
+  /** Waits for the network process to run; not for long, since nodes must come up without it too. */
+  async #linksStand(signal: AbortSignal): Promise<void> {
+    const network = this.supervisor.process(networkId);
+    for (let waits = 0; waits < 100 && network?.state.kind !== "running" && !signal.aborted; waits++) {
+      await pause(20, signal);
+    }
   }
 
   async #end(stopProcesses: () => Promise<unknown>): Promise<void> {

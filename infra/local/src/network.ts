@@ -1,5 +1,5 @@
 /** The cables between the simulated machines: one TCP link per pair of machine and endpoint. */
-import { TcpLink } from "@understudy/testkit";
+import { TcpLink } from "@understudy/testkit/tcp-link";
 import { z } from "zod";
 import type { PlannedLink } from "./plan.ts";
 

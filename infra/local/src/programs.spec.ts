@@ -35,7 +35,11 @@ describe("programs", () => {
       },
       ports,
     );
-    const kinds = programsOf(plan, { nats: "n", database: "d" }, standardRestartPolicy).map(({ kind }) => kind);
+    const kinds = programsOf(plan, {
+      passwords: { nats: "n", database: "d" },
+      restart: standardRestartPolicy,
+      linksStand: () => Promise.resolve(),
+    }).map(({ kind }) => kind);
     expect([...new Set(kinds)]).toEqual([
       "network",
       "nats",

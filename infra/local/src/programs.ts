@@ -19,9 +19,11 @@ export const networkId = "network";
 /** In run.json the links belong to no machine: `kill machine-b` leaves them alone. */
 export const networkMachine = "all";
 
-export interface ProgramPasswords {
-  readonly nats: string;
-  readonly database: string;
+export interface ProgramOptions {
+  readonly passwords: { readonly nats: string; readonly database: string };
+  readonly restart: RestartPolicy;
+  /** Resolves when the links between the machines listen; soon in any case. */
+  readonly linksStand: (signal: AbortSignal) => Promise<void>;
 }
 
 /** What a child needs of our own environment; services refuse `UNDERSTUDY_*` variables that they do not know. */
@@ -50,7 +52,11 @@ function nodeProgram(script: string, environment: Readonly<Record<string, string
   };
 }
 
-const natsProgram = (plan: ClusterPlan, node: PlannedNats, password: string, restart: RestartPolicy): Program => {
+const natsProgram = (
+  plan: ClusterPlan,
+  node: PlannedNats,
+  { passwords, restart, linksStand }: ProgramOptions,
+): Program => {
   const options = {
     name: node.id,
     cluster: plan.settings.cluster,
@@ -60,14 +66,18 @@ const natsProgram = (plan: ClusterPlan, node: PlannedNats, password: string, res
     monitorPort: node.monitorPort,
     routes: node.routes,
     user: plan.settings.natsUser,
-    password,
+    password: passwords.nats,
     tags: [`machine:${node.machine}`],
   };
   return {
     id: node.id,
     kind: "nats",
     machine: node.machine,
-    prepare: () => prepareNatsServer(options),
+    prepare: async (signal) => {
+      // A node whose first dial is refused waits seconds before the next.
+      if (node.routes.length > 0) await linksStand(signal);
+      return prepareNatsServer(options);
+    },
     ready: (signal) => natsServerReady(options, signal),
     hasChannel: false,
     startsOthers: false,
@@ -76,18 +86,13 @@ const natsProgram = (plan: ClusterPlan, node: PlannedNats, password: string, res
   };
 };
 
-const postgresProgram = (
-  plan: ClusterPlan,
-  node: PlannedPostgres,
-  password: string,
-  restart: RestartPolicy,
-): Program => {
+const postgresProgram = (plan: ClusterPlan, node: PlannedPostgres, { passwords, restart }: ProgramOptions): Program => {
   const options = {
     name: node.id,
     dataDir: node.dataDir,
     port: node.port,
     superuser: plan.settings.databaseUser,
-    password,
+    password: passwords.database,
     database: plan.settings.database,
   };
   return {
@@ -128,13 +133,14 @@ const networkProgram = (restart: RestartPolicy): Program => ({
 });
 
 /** In the order in which they are started: what others wait for comes first. */
-export function programsOf(plan: ClusterPlan, passwords: ProgramPasswords, restart: RestartPolicy): readonly Program[] {
+export function programsOf(plan: ClusterPlan, options: ProgramOptions): readonly Program[] {
+  const { restart } = options;
   const order: readonly ServiceKind[] = ["message-server", "app-server", "load-balancer", "heartbeat-monitor"];
   const services = [...plan.services].sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind));
   return [
     ...(plan.links.length > 0 ? [networkProgram(restart)] : []),
-    ...plan.nats.map((node) => natsProgram(plan, node, passwords.nats, restart)),
-    ...plan.postgres.map((node) => postgresProgram(plan, node, passwords.database, restart)),
+    ...plan.nats.map((node) => natsProgram(plan, node, options)),
+    ...plan.postgres.map((node) => postgresProgram(plan, node, options)),
     ...services.map((service) => serviceProgram(service, restart)),
   ];
 }
