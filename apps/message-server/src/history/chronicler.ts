@@ -6,7 +6,7 @@
  * unless the history has it already.
  */
 import { Inject, Injectable } from "@nestjs/common";
-import type { ExitEvidence, InstanceIdentity, LeaderTerm } from "@understudy/contracts";
+import type { Evidence, ExitEvidence, InstanceIdentity, LeaderTerm } from "@understudy/contracts";
 import { BeatBoard } from "@understudy/heartbeat";
 import { Elector, OnLeadership, OnLeadershipLost } from "@understudy/leadership";
 import { LOG, type Log } from "@understudy/runtime";
@@ -24,7 +24,12 @@ export class Chronicler {
   /** Latest incarnation known of each id; kept by alternates too, so that a new leader greets nobody twice. */
   readonly #known = new Map<string, InstanceIdentity>();
   readonly #gone = new Set<string>();
-  readonly #ends: { readonly exit: ExitEvidence; readonly instance: InstanceIdentity; readonly heardAt: number }[] = [];
+  readonly #ends: {
+    readonly exit: ExitEvidence;
+    readonly instance: InstanceIdentity;
+    readonly heardAt: number;
+    readonly isWritten: boolean;
+  }[] = [];
   #term: { leader: LeaderTerm; signal: AbortSignal } | undefined;
 
   constructor(
@@ -62,9 +67,8 @@ export class Chronicler {
     if (instance === undefined || instance.kind === "app-server" || instance.incarnation !== exit.instance.incarnation)
       return;
     this.#gone.add(instance.incarnation);
-    this.#ends.push({ exit, instance, heardAt: performance.now() });
+    this.#ends.push({ exit, instance, heardAt: performance.now(), isWritten: this.#writeEnd(exit, instance) });
     if (this.#ends.length > endsMost) this.#ends.shift();
-    this.#writeEnd(exit, instance);
   }
 
   async #catchUp(signal: AbortSignal): Promise<void> {
@@ -75,31 +79,32 @@ export class Chronicler {
         entry.type === "instance" && entry.event !== "accepted" ? [entry.instance.incarnation] : [],
       ),
     );
-    for (const { exit, instance, heardAt } of this.#ends) {
+    for (const { exit, instance, heardAt, isWritten } of this.#ends) {
       const isRecent = performance.now() - heardAt <= catchUpMs;
-      if (isRecent && !written.has(instance.incarnation)) this.#writeEnd(exit, instance);
+      if (isRecent && !isWritten && !written.has(instance.incarnation)) this.#writeEnd(exit, instance);
     }
   }
 
-  #writeEnd(exit: ExitEvidence, instance: InstanceIdentity): void {
-    const evidence = [evidenceOfExit(exit)];
-    if (isCleanExit(exit)) this.#write(instance, "left", `${instance.id} ended as planned`, evidence);
-    else
-      this.#write(
-        instance,
-        "lost",
-        `${instance.id} on ${instance.machine} was lost: ${evidence[0]?.detail ?? "its process ended"}`,
-        evidence,
-      );
+  /** False when this process does not lead: then whoever leads next writes it. */
+  #writeEnd(exit: ExitEvidence, instance: InstanceIdentity): boolean {
+    const evidence = evidenceOfExit(exit);
+    return isCleanExit(exit)
+      ? this.#write(instance, "left", `${instance.id} ended as planned`, [evidence])
+      : this.#write(
+          instance,
+          "lost",
+          `${instance.id} on ${instance.machine} was lost: ${evidence.detail ?? "it ended"}`,
+          [evidence],
+        );
   }
 
   #write(
     instance: InstanceIdentity,
     event: "returned" | "left" | "lost",
     summary: string,
-    evidence: ReturnType<typeof evidenceOfExit>[],
-  ): void {
-    if (this.#term === undefined || this.elector.leading === undefined) return;
+    evidence: Evidence[],
+  ): boolean {
+    if (this.#term === undefined || this.elector.leading === undefined) return false;
     const { leader, signal } = this.#term;
     const { id, incarnation } = instance;
     void this.history.append(
@@ -107,5 +112,6 @@ export class Chronicler {
       { type: "instance", instance: { id, incarnation }, event, evidence, summary },
       signal,
     );
+    return true;
   }
 }
