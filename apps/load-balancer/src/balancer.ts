@@ -9,7 +9,7 @@ import { Patrol } from "./exchange/patrol.ts";
 import { Traffic, type TrafficLimits } from "./exchange/traffic.ts";
 import { FrontServer, type FrontLimits } from "./http/front-server.ts";
 import { Counters } from "./metrics/counters.ts";
-import { acceptsConnections, hasContact } from "./routing/acceptance.ts";
+import { acceptsConnections, isCurrent } from "./routing/acceptance.ts";
 import type { AppServerAddresses } from "./routing/app-server-addresses.ts";
 import type { KnownRoutes } from "./routing/known-routes.ts";
 import type { UpstreamLimits } from "./servers/upstream.ts";
@@ -31,7 +31,7 @@ export class Balancer {
   readonly #onAcceptance: ((accepts: boolean) => void)[] = [];
   #isDraining = false;
   #accepts = false;
-  #hadContact = false;
+  #wasCurrent = false;
 
   constructor(
     options: BalancerOptions,
@@ -89,15 +89,16 @@ export class Balancer {
   }
 
   #reconsider(): void {
-    const { silentMs } = this.routes;
-    const hasContactNow = hasContact(silentMs);
+    const { silentMs, comparedMs } = this.routes;
+    const isCurrentNow = isCurrent({ silentMs, comparedMs });
     // Who is connected since before may be better served elsewhere; who comes now comes knowing it.
-    if (this.#hadContact && !hasContactNow) this.front.sendAway();
-    this.#hadContact = hasContactNow;
+    if (this.#wasCurrent && !isCurrentNow) this.front.sendAway();
+    this.#wasCurrent = isCurrentNow;
     const accepts = acceptsConnections({
       isDraining: this.#isDraining,
       hasUsableServer: this.hasUsableServer,
       silentMs,
+      comparedMs,
     });
     if (accepts === this.#accepts) return;
     this.#accepts = accepts;

@@ -5,7 +5,7 @@ import { register } from "prom-client";
 import { Balancer } from "./balancer.ts";
 import type { LoadBalancerConfiguration } from "./load-balancer.config.ts";
 import { registerMetrics } from "./metrics/balancer-metrics.ts";
-import { hasContact } from "./routing/acceptance.ts";
+import { isHeard } from "./routing/acceptance.ts";
 import { RoutingWatch } from "./routing/routing-watch.ts";
 import { SupervisorLink } from "./supervision/supervisor-link.ts";
 
@@ -65,7 +65,7 @@ export class LoadBalancerService implements OnApplicationBootstrap {
   #reportReadiness(): void {
     const { routes, hasUsableServer } = this.balancer;
     const heard = routes.silentMs === undefined ? "never" : `${Math.round(routes.silentMs / 1_000)} s ago`;
-    const stale = hasContact(routes.silentMs) ? "" : `by the last known table; the message server was heard ${heard}`;
+    const stale = isHeard(routes.silentMs) ? "" : `by the last known table; the message server was heard ${heard}`;
     this.readiness.set("routing", hasUsableServer, hasUsableServer ? stale : `no app server to go to; ${stale}`);
   }
 }

@@ -118,9 +118,9 @@ describe("an app server that fails", () => {
     });
     await start(bad, { attemptMs: 300 });
     const slow = request(`${rig.url}/slow`).then(({ body }) => body.text());
-    let done = false;
-    void slow.finally(() => (done = true));
-    while (!done) await (await request(`${rig.url}/quick`)).body.dump();
+    const state = { isDone: false };
+    void slow.finally(() => (state.isDone = true));
+    while (!state.isDone) await (await request(`${rig.url}/quick`)).body.dump();
     expect(await slow).toBe("slow");
     expect(rig.balancer.counters.repeats.hedged).toBe(0);
   });
@@ -213,9 +213,9 @@ describe("load", () => {
     const statuses = new Map<number, number>();
     try {
       let sent = 0;
-      let running = true;
+      const load = { goesOn: true };
       const user = async () => {
-        while (running) {
+        while (load.goesOn) {
           const number = sent++;
           const options: Dispatcher.RequestOptions =
             key === undefined ? { path: "/", method } : { path: "/", ...keyed(`key-${number}`) };
@@ -234,7 +234,7 @@ describe("load", () => {
         await victim.revive();
       }
       await after(sent + 300);
-      running = false;
+      load.goesOn = false;
       await users;
       expect([...statuses.keys()]).toEqual([200]);
       expect(rig.balancer.counters.inWork).toBe(0);

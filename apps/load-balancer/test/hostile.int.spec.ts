@@ -88,7 +88,7 @@ describe("a hostile request", () => {
 
   it("in pieces is the same request: one byte at a time", async () => {
     const bytes = post([chunked], `4\r\nabcd\r\n0\r\n\r\n`);
-    const { statuses } = await sendRaw(rig.port, [...bytes]);
+    const { statuses } = await sendRaw(rig.port, bytes.split(""));
     expect(statuses).toEqual([200]);
     expect(seen).toEqual(["/"]);
   });

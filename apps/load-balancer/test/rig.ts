@@ -25,6 +25,21 @@ const limits: BalancerOptions["limits"] = {
 
 export type ServerOverride = Partial<RoutingEntry>;
 
+/** The entry of the routing table for a backend; its id and machine by its place, its incarnation by its port. */
+export function entryOf(index: number, backend: Pick<Backend, "url">, override: ServerOverride = {}): RoutingEntry {
+  const letter = "abcdefgh"[index] ?? String(index);
+  return {
+    id: `app-server-${letter}`,
+    incarnation: `01890000-0000-7000-8000-${new URL(backend.url).port.padStart(12, "0")}`,
+    machine: `machine-${letter}`,
+    url: backend.url,
+    state: "accepting",
+    load: 0,
+    capacity: 100,
+    ...override,
+  };
+}
+
 export class Rig {
   readonly routes = new KnownRoutes();
   readonly balancer: Balancer;
@@ -60,22 +75,10 @@ export class Rig {
   }
 
   /** Publishes a table with these servers, as the message server would. */
-  route(...servers: readonly (Backend | [Backend, ServerOverride])[]): void {
-    const entries = servers.map((server, index): RoutingEntry => {
-      const [backend, override] = Array.isArray(server) ? server : [server as Backend, {}];
-      const port = new URL((backend as Backend).url).port;
-      return {
-        id: `app-server-${"abcdefgh"[index] ?? index}`,
-        incarnation: `01890000-0000-7000-8000-${port.padStart(12, "0")}`,
-        machine: `machine-${"abcdefgh"[index] ?? index}`,
-        url: (backend as Backend).url,
-        state: "accepting",
-        load: 0,
-        capacity: 100,
-        ...(override as ServerOverride),
-      };
-    });
-    this.offer(entries);
+  route(...servers: (Backend | [Backend, ServerOverride])[]): void {
+    this.offer(
+      servers.map((server, index) => (Array.isArray(server) ? entryOf(index, ...server) : entryOf(index, server))),
+    );
   }
 
   offer(servers: RoutingEntry[]): void {

@@ -29,7 +29,7 @@ describe("KnownRoutes", () => {
     let nowMs = 0;
     const routes = new KnownRoutes(() => nowMs);
     routes.offer(table(2, 1), "stored");
-    expect(routes.silentMs).toBeUndefined();
+    expect([routes.silentMs, routes.comparedMs]).toEqual([undefined, 0]);
     routes.offer(table(2, 1), "event");
     nowMs = 700;
     routes.offer(table(1, 50), "event");
@@ -41,12 +41,14 @@ describe("KnownRoutes", () => {
 });
 
 describe("acceptsConnections", () => {
-  const good = { isDraining: false, hasUsableServer: true, silentMs: 400 };
+  const good = { isDraining: false, hasUsableServer: true, silentMs: 400, comparedMs: undefined };
   it.each([
     ["with a usable server and fresh word", {}, true],
     ["not while draining", { isDraining: true }, false],
     ["not without a usable server", { hasUsableServer: false }, false],
     ["not when the message server fell silent", { silentMs: 2_001 }, false],
+    ["but as long as the store vouches for the table", { silentMs: 60_000, comparedMs: 1_000 }, true],
+    ["which it must have done lately", { silentMs: 60_000, comparedMs: 3_001 }, false],
     ["not before it was heard", { silentMs: undefined }, false],
   ])("%s", (_claim, facts, expected) => {
     expect(acceptsConnections({ ...good, ...facts })).toBe(expected);

@@ -2,7 +2,8 @@
  * Feeds `KnownRoutes` from NATS: the subject is the fast way, the KV entry the one for whoever starts late or was cut off.
  *
  * The entry is read at the start, after each reconnect, and again and again while the message server is silent; a read
- * that fails or finds nothing changes nothing.
+ * that fails or finds nothing changes nothing. Without `allow_direct` only the stream's leader answers a read, so an
+ * answer also says that this process is connected to the majority.
  */
 import { jetstream } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
