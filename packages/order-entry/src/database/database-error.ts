@@ -51,8 +51,9 @@ export function kindOfDatabaseError(error: unknown): DatabaseErrorKind {
   if (error instanceof QueryRunnerAlreadyReleasedError || error instanceof CannotExecuteNotConnectedError) {
     return "lost";
   }
-  if (!(error instanceof Error)) return "fault";
+  if (typeof error !== "object" || error === null) return "fault";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  const text = "message" in error && typeof error.message === "string" ? error.message : "";
   if (conflictStates.has(code)) return "conflict";
   if (lostStates.has(code) || lostCodes.has(code)) return "lost";
   if (busyStates.has(code)) return "busy";
@@ -60,5 +61,5 @@ export function kindOfDatabaseError(error: unknown): DatabaseErrorKind {
     if (lostClasses.has(code.slice(0, 2))) return "lost";
     return busyClasses.has(code.slice(0, 2)) ? "busy" : "fault";
   }
-  return lostMessages.some((message) => error.message.startsWith(message)) ? "lost" : "fault";
+  return lostMessages.some((message) => text.startsWith(message)) ? "lost" : "fault";
 }

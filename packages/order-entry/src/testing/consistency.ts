@@ -141,6 +141,10 @@ const conditions: readonly Condition[] = [
                  WHERE o.number > $1 GROUP BY 1, 2) taken USING (warehouse_id, item_id)
       WHERE s.year_to_date <> coalesce(taken.pieces, 0) OR s.order_count <> coalesce(taken.positions, 0)`,
   },
+  {
+    name: "stock stays within 10 and 100",
+    query: `SELECT warehouse_id, item_id, quantity FROM order_entry.stock WHERE quantity NOT BETWEEN 10 AND 100`,
+  },
 ];
 
 /** How many rows of a violation are told. */
