@@ -16,7 +16,7 @@ const answers = (socketPath) =>
 
 /** Two clusters on one data folder would destroy each other's data; said before anything is installed or built. */
 async function refuseSecondStart() {
-  const path = join(root, ".understudy/run.json");
+  const path = join(process.env.UNDERSTUDY_STATE_DIR || join(root, ".understudy"), "run.json");
   if (!existsSync(path)) return;
   let run;
   try {

@@ -18,7 +18,7 @@ export const help = `npm start -- [options]      the whole cluster on this compu
   --no-color     no colours
   --help         this text
 
-State lies under .understudy/; Ctrl-C stops everything.
+State lies under .understudy/ (or UNDERSTUDY_STATE_DIR); Ctrl-C stops everything.
 `;
 
 const options = {

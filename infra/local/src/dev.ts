@@ -10,7 +10,7 @@ import { readFromSupervisor } from "./control-client.ts";
 import type { ClusterPlan } from "./plan.ts";
 import { inheritedEnvironment, repository, serviceScript } from "./programs.ts";
 import { serviceEnvironment } from "./service-environment.ts";
-import { StateFolder } from "./state-folder.ts";
+import { StateFolder, stateDirOf } from "./state-folder.ts";
 
 const say = (text: string): void => void process.stdout.write(`dev: ${text}\n`);
 const stopMs = 12_000;
@@ -23,7 +23,7 @@ function errorsIn(line: string): number | undefined {
 
 /** @throws CallerError when no cluster runs here. */
 async function runningPlan(): Promise<ClusterPlan> {
-  const { runFile: path } = new StateFolder(join(repository, ".understudy"));
+  const { runFile: path } = new StateFolder(stateDirOf(repository));
   const start = "Start a cluster first: npm start (in another terminal, at the top of the repository).";
   if (!existsSync(path)) throw new CallerError("unavailable", `No cluster runs here. ${start}`);
   const { supervisor } = runFile.parse(JSON.parse(readFileSync(path, "utf8")));

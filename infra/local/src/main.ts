@@ -1,5 +1,5 @@
 /** `npm start`: the cluster in the foreground, until somebody wants it to end. */
-import { join, relative } from "node:path";
+import { relative } from "node:path";
 import { EngineMissingError } from "@understudy/engines";
 import { UnderstudyError } from "@understudy/runtime/errors";
 import colors from "picocolors";
@@ -8,6 +8,7 @@ import { help, parseArguments, type StartArguments } from "./arguments.ts";
 import { LocalCluster } from "./local-cluster.ts";
 import { Progress } from "./progress.ts";
 import { repository } from "./programs.ts";
+import { stateDirOf } from "./state-folder.ts";
 
 /** After that it says what is missing, and goes on waiting. */
 const patienceMs = 30_000;
@@ -33,7 +34,7 @@ export async function main(args: readonly string[]): Promise<void> {
   let cluster: LocalCluster;
   try {
     cluster = await LocalCluster.open({
-      stateDir: join(repository, ".understudy"),
+      stateDir: stateDirOf(repository),
       fresh: given.fresh,
       port: given.port,
       orderEntryScale: given.scale,

@@ -4,6 +4,10 @@ import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
+/** Where the cluster of this repository keeps its state: `UNDERSTUDY_STATE_DIR`, else `.understudy` at its top. */
+export const stateDirOf = (repository: string, environment: NodeJS.ProcessEnv = process.env): string =>
+  environment["UNDERSTUDY_STATE_DIR"] || join(repository, ".understudy");
+
 /** The longest address of a unix socket is 103 (macOS) or 107 bytes. */
 const longestSocketPath = 100;
 
