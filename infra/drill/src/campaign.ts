@@ -1,12 +1,12 @@
 /**
- * Kills parts of a running cluster, one after the other and at random moments, while clients place orders; then holds
+ * Strikes parts of a running cluster, one after the other and at random moments, while clients place orders; then holds
  * what the clients were told against what the database has.
  *
- * Each round takes the next target of a shuffled list, strikes at a random moment, and waits until everything runs
- * again. A fault counts only when it took effect: the process that was struck is gone (or stood still).
+ * Each round takes the next fault of a shuffled list, strikes at a random moment, and waits until everything runs
+ * again. A fault counts only when it took effect, see `faults.ts`.
  */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { clusterStatus } from "@understudy/contracts";
+import { clusterStatus, switchover } from "@understudy/contracts";
 import type { LocalCluster } from "@understudy/local";
 import {
   checkConsistency,
@@ -19,15 +19,16 @@ import {
 import { call, pause } from "@understudy/runtime";
 import { eventually } from "@understudy/testkit";
 import { Pool } from "pg";
+import { parseFault, type Fault } from "./faults.ts";
 import { checkFence, type FenceReport } from "./fence-checker.ts";
 import { SeededRandom } from "./random.ts";
 
 export interface CampaignOptions {
   readonly seed: number;
-  /** How many faults. */
+  /** How many of them. */
   readonly faults: number;
-  /** Struck in turn; `leader` and `alternate` are whoever that is at the moment. */
-  readonly targets: readonly string[];
+  /** Such as `kill leader`, `freeze app-server-a`, `cut machine-c`: taken in turn, shuffled anew each time round. */
+  readonly repertoire: readonly string[];
   readonly clients: number;
   /** Pause of a client between two orders. */
   readonly pauseMs?: number;
@@ -48,6 +49,8 @@ export interface CampaignReport {
 }
 
 const mostWaitMs = 1_000;
+// Longer than lostAfterMs, shorter than the lease's silence and the 30-second rule.
+const standStillMs = { least: 3_500, most: 6_000 };
 
 export class Campaign {
   readonly #random: SeededRandom;
@@ -108,24 +111,59 @@ export class Campaign {
   }
 
   async #strikeAll(): Promise<number> {
-    let faults = 0;
+    let effective = 0;
     let round: string[] = [];
     for (let index = 0; index < this.options.faults; index++) {
-      if (round.length === 0) round = this.#random.shuffled(this.options.targets);
-      const named = round.pop() ?? "leader";
+      if (round.length === 0) round = this.#random.shuffled(this.options.repertoire);
+      const fault = parseFault(round.pop() ?? "");
       await pause(this.#random.between(0, mostWaitMs));
-      const target = await this.#resolve(named);
-      const before = new Map(this.cluster.processes.map(({ id, pid }) => [id, pid]));
-      const { affected } = await this.cluster.control("kill", target);
-      await this.#whole();
-      const after = new Map(this.cluster.processes.map(({ id, pid }) => [id, pid]));
-      const tookEffect = affected.length > 0 && affected.every((id) => before.get(id) !== after.get(id));
-      if (tookEffect) faults += 1;
+      const target = await this.#resolve(fault.target);
+      const tookEffect = await this.#strike({ ...fault, target });
+      if (tookEffect) effective += 1;
       this.options.onFault?.(
-        `${index + 1}/${this.options.faults} killed ${target}${named === target ? "" : ` (${named})`}${tookEffect ? "" : " without effect"}`,
+        `${index + 1}/${this.options.faults} ${fault.action} ${target}${tookEffect ? "" : ": without effect"}`,
       );
     }
-    return faults;
+    return effective;
+  }
+
+  /** True when it took effect. */
+  async #strike({ action, target }: Fault): Promise<boolean> {
+    const pids = () => new Map(this.cluster.processes.map(({ id, pid }) => [id, pid]));
+    const before = pids();
+    const termBefore = (await this.#leader()).term;
+    switch (action) {
+      case "kill": {
+        const { affected } = await this.cluster.control("kill", target);
+        await this.#whole();
+        const after = pids();
+        return affected.length > 0 && affected.every((id) => before.get(id) !== after.get(id));
+      }
+      case "terminate": {
+        const pid = before.get(target);
+        if (typeof pid !== "number") return false;
+        process.kill(pid, "SIGTERM");
+        await eventually(() => pids().get(target) !== pid, {
+          withinMs: 40_000,
+          describe: `${target} ended on SIGTERM`,
+        });
+        await this.#whole();
+        return true;
+      }
+      case "freeze":
+      case "cut": {
+        const { affected } = await this.cluster.control(action, target);
+        await pause(this.#random.between(standStillMs.least, standStillMs.most));
+        await this.cluster.control(action === "freeze" ? "thaw" : "heal", target);
+        await this.#whole();
+        return affected.length > 0;
+      }
+      case "switchover": {
+        await call(this.#client, switchover, {}, { timeoutMs: 10_000 });
+        await this.#whole();
+        return (await this.#leader()).term > termBefore;
+      }
+    }
   }
 
   async #resolve(target: string): Promise<string> {
@@ -133,6 +171,11 @@ export class Campaign {
     const leader = (await this.#leader()).holder.id;
     if (target === "leader") return leader;
     return this.cluster.processes.find(({ id, kind }) => kind === "message-server" && id !== leader)?.id ?? leader;
+  }
+
+  get #client(): NatsConnection {
+    if (this.#connection === undefined) throw new Error("the campaign has no connection");
+    return this.#connection;
   }
 
   #leader() {
@@ -143,8 +186,7 @@ export class Campaign {
   }
 
   #status() {
-    if (this.#connection === undefined) throw new Error("the campaign has no connection");
-    return call(this.#connection, clusterStatus, {}, { timeoutMs: 1_000 });
+    return call(this.#client, clusterStatus, {}, { timeoutMs: 1_000 });
   }
 
   /** Everything runs, an alternate is ready, every app server is accepting. */

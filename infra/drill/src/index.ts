@@ -2,4 +2,4 @@ export { Campaign, type CampaignOptions, type CampaignReport } from "./campaign.
 export { checkFence, firstFall, type FenceReport } from "./fence-checker.ts";
 export { SeededRandom } from "./random.ts";
 export { describeCampaign, isFaultless } from "./report.ts";
-export { standardTargets } from "./standard-targets.ts";
+export { deaths, parseFault, plannedStops, standstills, type Fault } from "./faults.ts";

@@ -1,5 +1,5 @@
 /**
- *     npm run drill -w infra/drill -- [--faults 100] [--seed N] [--clients 8] [--targets leader,alternate,...]
+ *     npm run drill -w infra/drill -- [--faults 100] [--seed N] [--clients 8] [--repertoire "kill leader,cut machine-c"]
  *
  * Starts a cluster of its own, strikes it, checks, prints the report; exit code 1 unless faultless.
  */
@@ -8,14 +8,14 @@ import { temporaryFolder } from "@understudy/testkit";
 import { parseArgs } from "node:util";
 import { Campaign } from "./campaign.ts";
 import { describeCampaign, isFaultless } from "./report.ts";
-import { standardTargets } from "./standard-targets.ts";
+import { deaths, standstills } from "./faults.ts";
 
 const { values } = parseArgs({
   options: {
     faults: { type: "string", default: "100" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     clients: { type: "string", default: "8" },
-    targets: { type: "string", default: standardTargets.join(",") },
+    repertoire: { type: "string", default: [...deaths, ...standstills].join(",") },
   },
 });
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -27,7 +27,7 @@ try {
     seed: Number(values.seed),
     faults: Number(values.faults),
     clients: Number(values.clients),
-    targets: values.targets.split(","),
+    repertoire: values.repertoire.split(",").map((fault) => fault.trim()),
     onFault: say,
   }).run();
   say(describeCampaign(report));
