@@ -47,7 +47,12 @@ describe("an app server that was declared lost and is alive", () => {
     expect(answer.headers.has("understudy-not-taken")).toBe(false);
     await eventually(() => server.ref.incarnation !== before.incarnation);
     await server.serves();
-    // The old handler caught the end of its session and tried another one: it was refused as the old incarnation.
+    // The old handler caught the end of its session and tried another one, under the name of the old incarnation.
+    const writes = await eventually(async () => {
+      const tried = (await server.get("/api/ledger/late")).body["writes"] as string[];
+      return tried.length > 0 && tried;
+    });
+    expect(writes).toEqual([expect.stringMatching(`^Incarnation ${before.incarnation} .* was declared lost`)]);
     expect(await stage.entries()).not.toContain("zombie");
   });
 

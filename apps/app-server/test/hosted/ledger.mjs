@@ -7,6 +7,7 @@ import { createPool } from "@understudy/runtime";
 import { z } from "zod";
 
 const POOL = Symbol("POOL");
+const lateWrites = [];
 
 class LedgerController {
   constructor(pool, context) {
@@ -30,10 +31,23 @@ class LedgerController {
     return { waitedMs: Number(ms) };
   }
 
-  /** Holds a database session while it runs; then writes through another one. */
+  /** Holds a database session while it runs; where that is ended, tries another one when its server serves again. */
   async held(ms, text) {
     await this.pool.query("SELECT pg_sleep($1)", [Number(ms) / 1_000]).catch(() => undefined);
-    return this.enter({ text });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const pool = open(this.context);
+    const outcome = pool.query("INSERT INTO ledger (text) VALUES ($1)", [text]).then(
+      () => "written",
+      (error) => error.message,
+    );
+    lateWrites.push(await outcome);
+    await pool.end();
+    return {};
+  }
+
+  /** What became of such second tries, of earlier incarnations too. */
+  late() {
+    return { writes: lateWrites };
   }
 }
 
@@ -45,6 +59,7 @@ const decorate = (method, route, ...parameters) => {
 decorate("who", Get("who"));
 decorate("enter", Post("entries"), Body());
 decorate("slow", Get("slow"), Query("ms"));
+decorate("late", Get("late"));
 decorate("held", Post("held"), Query("ms"), Query("text"));
 Controller("api/ledger")(LedgerController);
 Inject(POOL)(LedgerController, undefined, 0);
