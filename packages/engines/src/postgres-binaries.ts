@@ -1,4 +1,16 @@
-import { accessSync, chmodSync, constants, cpSync, lstatSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  cpSync,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
 import { EngineMissingError } from "./engine-missing-error.ts";
@@ -44,15 +56,20 @@ export function librarySymlinks(native: string): readonly Link[] {
 
 const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
-/** Makes the links that are missing. Several processes may do so at once: whoever finds one made leaves it. */
+/** A file of its own, such as a copy of the library, serves as well as the link. */
+function isGood({ path, pointsTo }: Link): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return false;
+  return !stats.isSymbolicLink() || readlinkSync(path) === pointsTo;
+}
+
+/** Makes the links that are missing or point elsewhere. Renaming lets several processes do so at once. */
 export function hydrateSymlinks(native: string): void {
-  for (const { path, pointsTo } of librarySymlinks(native)) {
-    if (exists(path)) continue;
-    try {
-      symlinkSync(pointsTo, path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
+  for (const link of librarySymlinks(native)) {
+    if (isGood(link)) continue;
+    const draft = `${link.path}.${randomUUID()}`;
+    symlinkSync(link.pointsTo, draft);
+    renameSync(draft, link.path);
   }
 }
 
