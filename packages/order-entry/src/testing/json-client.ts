@@ -12,6 +12,8 @@ export interface JsonRequest {
   readonly body?: string;
   /** For the whole answer. */
   readonly timeoutMs: number;
+  /** Not one of the kept connections: after a failure they may all lead to the same dead end. */
+  readonly onNewConnection?: boolean;
 }
 
 /** HTTP with JSON over kept connections; an attempt never rejects. */
@@ -24,11 +26,11 @@ export class JsonClient {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
   }
 
-  attempt({ method, path, headers = {}, body, timeoutMs }: JsonRequest): Promise<Attempt> {
+  attempt({ method, path, headers = {}, body, timeoutMs, onNewConnection = false }: JsonRequest): Promise<Attempt> {
     return new Promise((resolve) => {
       const sent = request(
         {
-          agent: this.#agent,
+          agent: onNewConnection ? false : this.#agent,
           hostname: this.#base.hostname,
           port: this.#base.port,
           method,

@@ -109,7 +109,14 @@ export class OrderLoad {
     for (let attempts = 1; ; attempts += 1) {
       const timeoutMs = Math.max(1, Math.min(this.#options.attemptTimeoutMs, until - performance.now()));
       const headers = { "idempotency-key": key };
-      const attempt = await http.attempt({ method: "POST", path: "/api/orders", headers, body, timeoutMs });
+      const attempt = await http.attempt({
+        method: "POST",
+        path: "/api/orders",
+        headers,
+        body,
+        timeoutMs,
+        onNewConnection: attempts > 1,
+      });
       const outcome = outcomeOf(attempt);
       if (outcome === "acknowledged") this.ledger.acknowledge(key, orderIdOf(attempt));
       else this.#count(attempt);
