@@ -20,6 +20,8 @@ export type DatabaseContext = Pick<ApplicationContext, "database" | "identity" |
 
 /** A server that waits longer for a row than its client waits for the answer only keeps others waiting. */
 const lockTimeoutMs = 2_000;
+/** An order's statements follow each other within milliseconds. A server that was frozen between two gives its locks up. */
+const idleInTransactionTimeoutMs = 5_000;
 /** A database machine that fell silent must not keep a request for ever. */
 const queryTimeoutMs = 10_000;
 
@@ -40,7 +42,11 @@ export function createDataSource(context: DatabaseContext, { purpose }: DataSour
     extra: {
       ...poolOptions(context.database, context.identity, { assertsStanding: true }),
       ...(purpose === "serving"
-        ? { lock_timeout: lockTimeoutMs, query_timeout: queryTimeoutMs }
+        ? {
+            lock_timeout: lockTimeoutMs,
+            idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+            query_timeout: queryTimeoutMs,
+          }
         : { max: 1, connectionTimeoutMillis: 0 }),
     },
     poolErrorHandler: (error: Error) =>
