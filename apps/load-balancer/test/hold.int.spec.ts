@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { request } from "undici";
 import { eventually } from "@understudy/testkit";
 import { httpBackend, type Backend } from "./backends.ts";
+import { sendRaw } from "./raw-client.ts";
 import { Rig } from "./rig.ts";
 
 describe("while no app server can serve", () => {
@@ -111,6 +112,28 @@ describe("acceptance", () => {
       expect(rig.balancer.accepts).toBe(true);
       rig.balancer.beginDrain();
       expect(said).toEqual([true, false, true, false, true, false]);
+    } finally {
+      await rig.stop();
+      await backend.kill();
+    }
+  });
+});
+
+describe("a drain", () => {
+  it("lets pipelined requests all be answered before the connection ends", async () => {
+    const backend = await httpBackend((incoming, response) => {
+      setTimeout(() => response.end(incoming.url), { "/1": 300, "/2": 0, "/3": 600 }[incoming.url as string]);
+    });
+    const rig = await Rig.start([backend]);
+    try {
+      const three = ["/1", "/2", "/3"].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join("");
+      const answers = sendRaw(rig.port, three, { answers: 3, settleMs: 2_000 });
+      await eventually(() => backend.count === 3);
+      rig.balancer.beginDrain();
+      const { statuses, closed, text } = await answers;
+      expect(statuses).toEqual([200, 200, 200]);
+      expect(closed).toBe(true);
+      expect(text.match(/connection: close/gi)).toHaveLength(1);
     } finally {
       await rig.stop();
       await backend.kill();

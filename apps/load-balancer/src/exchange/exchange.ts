@@ -54,6 +54,7 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
   ) {
     this.#mayBeRepeated = mayBeRepeated(request.method as string, head.isKeyed);
     connection.inWork.add(this);
+    connection.newest = this;
     traffic.counters.inWork++;
   }
 
@@ -93,8 +94,9 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
   }
 
   /** The balancer answers in the app server's place. */
-  answer(problem: Problem, closes = this.connection.closesSoon): void {
+  answer(problem: Problem, closes = this.connection.endsWith(this)): void {
     if (this.#phase === "done") return;
+    if (closes) this.connection.isClosing = true;
     answerProblem(this.response, problem, closes, this.head.requestId);
     this.traffic.counters.answered(problem.status, this.startedAtMs);
     this.#finish();
@@ -250,7 +252,10 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
   }
 
   #writeHead(status: number, head: AnswerHead): void {
-    if (this.connection.closesSoon) head.headers.push("connection", "close");
+    if (this.connection.endsWith(this)) {
+      this.connection.isClosing = true;
+      head.headers.push("connection", "close");
+    }
     this.response.writeHead(status, head.headers);
   }
 

@@ -14,10 +14,12 @@ export class ClientConnection implements Arrival {
   readonly inWork = new Set<Abortable>();
   /** Since when nothing is in work. */
   idleSinceMs: number;
-  /** The next answer says `Connection: close`: another balancer would serve better. */
+  /** The request that came last. */
+  newest: Abortable | undefined;
+  /** An answer shall say `Connection: close`: another balancer would serve better. */
   closesSoon = false;
-  /** Something on it was refused: it ends with that answer. */
-  isRefused = false;
+  /** An answer has said so: it ends with that answer, what comes after it is not looked at. */
+  isClosing = false;
 
   constructor(
     readonly socket: Socket,
@@ -28,6 +30,11 @@ export class ClientConnection implements Arrival {
     this.clientAddress = address.startsWith("::ffff:") ? address.slice(7) : address;
     this.localPort = String(socket.localPort ?? "");
     this.idleSinceMs = nowMs;
+  }
+
+  /** Whether the answer to this request is the one to say `Connection: close`: those to earlier ones would cut it off. */
+  endsWith(request: Abortable): boolean {
+    return this.closesSoon && this.newest === request;
   }
 
   get isIdle(): boolean {

@@ -35,6 +35,7 @@ export interface FrontLimits {
 
 const drainIdleMs = 1_000;
 const drainStepMs = 50;
+const drainGraceMs = 250;
 /** How long the rest of a refused request is still read, so that the answer is not lost in a reset. */
 const lingerMs = 500;
 
@@ -104,16 +105,18 @@ export class FrontServer {
   async close(atMostMs: number): Promise<void> {
     // Not the HTTP server's own `close`: it cuts idle connections at once (F2).
     TcpServer.prototype.close.call(this.#server);
-    const deadlineMs = performance.now() + atMostMs;
     const beganMs = performance.now();
-    // At least one step: connections that the front door sent before it heard of the drain are on their way.
-    do {
+    const deadlineMs = beganMs + atMostMs;
+    const isWaitedFor = (nowMs: number) =>
+      // Connections that the front door sent before it heard of the drain are on their way.
+      nowMs < deadlineMs && (this.#connections.size > 0 || nowMs < beganMs + drainGraceMs);
+    while (isWaitedFor(performance.now())) {
       await new Promise((resolve) => setTimeout(resolve, drainStepMs));
       const nowMs = performance.now();
       for (const { isIdle, idleSinceMs, socket } of this.#connections.values()) {
         if (isIdle && nowMs - Math.max(idleSinceMs, beganMs) > drainIdleMs) socket.end();
       }
-    } while (this.#connections.size > 0 && performance.now() < deadlineMs);
+    }
     for (const socket of this.#connections.keys()) socket.destroy();
     this.#server.close();
   }
@@ -142,7 +145,7 @@ export class FrontServer {
       return;
     }
     // The connection ends with the answer to the one before.
-    if (connection.isRefused) return;
+    if (connection.isClosing) return;
     if (request.rawHeaders.length > 2 * this.limits.maxHeaderFields) {
       return this.#refuse(request, response, problems.tooManyHeaders);
     }
@@ -165,7 +168,7 @@ export class FrontServer {
     const exchange = new Exchange(this.traffic, connection, request, response, head, startedAtMs);
     if ((head.contentLength ?? 0) > this.traffic.limits.bodyBytes) {
       // Who waits for 100 may or may not send the body after another answer: the connection cannot be used again.
-      return exchange.answer(problems.bodyTooLarge, expectsContinue || connection.closesSoon);
+      return exchange.answer(problems.bodyTooLarge, expectsContinue || connection.endsWith(exchange));
     }
     if (expectsContinue) response.writeContinue();
     exchange.begin();
@@ -174,7 +177,7 @@ export class FrontServer {
   /** What is not fit to be forwarded may not be what it seems: nothing more is read from its connection. */
   #refuse(request: IncomingMessage, response: ServerResponse, problem: Problem): void {
     const connection = this.#connections.get(request.socket);
-    if (connection !== undefined) connection.isRefused = true;
+    if (connection !== undefined) connection.isClosing = true;
     this.traffic.counters.answered(problem.status, this.traffic.nowMs);
     answerProblem(response, problem, true);
   }
@@ -187,8 +190,8 @@ export class FrontServer {
       return;
     }
     // Its refusal is on its way; what follows on the connection deserves no second answer.
-    if (connection.isRefused) return linger(socket);
-    connection.isRefused = true;
+    if (connection.isClosing) return linger(socket);
+    connection.isClosing = true;
     const problem = problemOfError(error.code);
     if (connection.isIdle) {
       this.traffic.counters.answered(problem.status, this.traffic.nowMs);
