@@ -14,6 +14,8 @@ import { listen } from "@understudy/runtime";
 import { eventually, NatsCluster, ServiceProcess } from "@understudy/testkit";
 
 const beatingService = fileURLToPath(new URL("beating-service.mjs", import.meta.url));
+// Two cores may be busy with much else.
+const startMs = 60_000;
 const machines = ["machine-a", "machine-b", "machine-c"];
 
 /** Two monitors and some beating services on a real NATS cluster, and everything that they say. */
@@ -21,21 +23,34 @@ export class MonitoredCluster {
   readonly reports: DetectorReport[] = [];
   readonly beats: Beat[] = [];
   readonly monitors: ServiceProcess[] = [];
+  readonly #processes: ServiceProcess[] = [];
 
   private constructor(readonly nats: NatsCluster) {}
 
   static async start(): Promise<MonitoredCluster> {
     const cluster = new MonitoredCluster(await NatsCluster.start({ links: true }));
-    for (const server of cluster.nats.servers) {
-      const connection = await cluster.nats.connect("test", { servers: [server] });
-      listen(connection, detectorReport, (report) => cluster.reports.push(report));
-      listen(connection, beat, (heard) => cluster.beats.push(heard), { id: "*" });
+    try {
+      await cluster.#build();
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
     }
-    cluster.monitors.push(
-      await cluster.launch("@understudy/heartbeat-monitor", "heartbeat-monitor-a", 0),
-      await cluster.launch("@understudy/heartbeat-monitor", "heartbeat-monitor-c", 2),
+  }
+
+  async #build(): Promise<void> {
+    for (const server of this.nats.servers) {
+      const connection = await this.nats.connect("test", { servers: [server] });
+      listen(connection, detectorReport, (report) => this.reports.push(report));
+      listen(connection, beat, (heard) => this.beats.push(heard), { id: "*" });
+    }
+    const monitor = "@understudy/heartbeat-monitor";
+    this.monitors.push(
+      ...(await Promise.all([
+        this.launch(monitor, "heartbeat-monitor-a", 0),
+        this.launch(monitor, "heartbeat-monitor-c", 2),
+      ])),
     );
-    return cluster;
   }
 
   /** A beating service on the machine with that number, connected to its NATS node first. */
@@ -43,9 +58,9 @@ export class MonitoredCluster {
     return this.launch(beatingService, id, machine);
   }
 
-  private launch(service: string, id: string, machine: number): Promise<ServiceProcess> {
+  private async launch(service: string, id: string, machine: number): Promise<ServiceProcess> {
     const { servers } = this.nats;
-    return ServiceProcess.start({
+    const process = ServiceProcess.launch({
       service,
       environment: {
         UNDERSTUDY_ID: id,
@@ -55,6 +70,9 @@ export class MonitoredCluster {
         UNDERSTUDY_NATS_PASSWORD_FILE: this.nats.passwordFile,
       },
     });
+    this.#processes.push(process);
+    await process.started(startMs);
+    return process;
   }
 
   /** Stores settings as a message server would; the bucket is made when there is none. */
@@ -81,6 +99,17 @@ export class MonitoredCluster {
       .filter((verdict, index, all) => verdict !== all[index - 1]);
   }
 
+  first(
+    monitor: string,
+    incarnation: string | undefined,
+    verdict: DetectorReport["verdict"],
+  ): DetectorReport | undefined {
+    return this.reports.find(
+      (report) =>
+        report.monitor === monitor && report.instance.incarnation === incarnation && report.verdict === verdict,
+    );
+  }
+
   /** Waits until both monitors say so of that process; returns what they said last. */
   async found(
     process: ServiceProcess,
@@ -102,7 +131,7 @@ export class MonitoredCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.monitors.map((monitor) => monitor.kill()));
+    await Promise.all(this.#processes.map((process) => process.kill()));
     await this.nats.stop();
   }
 }

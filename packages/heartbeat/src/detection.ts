@@ -210,10 +210,11 @@ export class Detection {
 
   #indications(observed: Observed, heardMs: number): readonly EvidenceKind[] {
     const kinds: EvidenceKind[] = [];
+    const isAsked = observed.probesSinceLife >= leastProbes;
     if (observed.refusedBy.length >= this.#listening.quorum) kinds.push("no-responders"); // F2
-    if (observed.probesSinceLife < leastProbes) return kinds;
-    if (heardMs >= Math.max(3 * this.settings.probeMs, leastSuspicionMs)) kinds.push("unanswered-probes"); // F3
-    if (heardMs >= this.settings.lostAfterMs) kinds.push("silence"); // F4
+    else if (isAsked && heardMs >= Math.max(3 * this.settings.probeMs, leastSuspicionMs))
+      kinds.push("unanswered-probes"); // F3
+    if (isAsked && heardMs >= this.settings.lostAfterMs) kinds.push("silence"); // F4
     return kinds;
   }
 
