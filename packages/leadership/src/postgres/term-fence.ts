@@ -72,7 +72,8 @@ export async function commitTerm(database: Queryable, role: string, leader: Lead
  * Runs a writing statement of the leader. `statement` is one INSERT, UPDATE or DELETE with a RETURNING clause that
  * contains the condition `EXISTS (SELECT 1 FROM term_holds)`; its own parameters begin at $4.
  *
- * @returns the returned rows.
+ * @returns the returned rows, by way of JSON: times are text, and what JavaScript's numbers cannot hold (integers
+ *   beyond 2^53, long decimals) must be cast to text in the statement.
  * @throws StaleTermError when the term no longer holds; then nothing was written.
  *   InvariantError for a statement that does not ask `term_holds`: it would write under any term.
  */
