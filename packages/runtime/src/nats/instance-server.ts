@@ -3,7 +3,14 @@ import type { NatsConnection, Subscription } from "@nats-io/transport-node";
 import { MessagePattern, RpcException, ServerNats } from "@nestjs/microservices";
 import { type z } from "zod";
 import { CallerError, toWire, UnderstudyError } from "../errors.ts";
-import { applyDecorators, Catch, Inject, UseFilters, type ArgumentsHost, type RpcExceptionFilter } from "@nestjs/common";
+import {
+  applyDecorators,
+  Catch,
+  Inject,
+  UseFilters,
+  type ArgumentsHost,
+  type RpcExceptionFilter,
+} from "@nestjs/common";
 import { throwError, type Observable } from "rxjs";
 import { LOG, type Log } from "../log.ts";
 
