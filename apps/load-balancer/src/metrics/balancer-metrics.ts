@@ -1,5 +1,5 @@
 /** The balancer's figures for Prometheus, read from its counters when somebody asks. */
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Metric, type Registry } from "prom-client";
 import type { Balancer } from "../balancer.ts";
 import { repeatReasons } from "./counters.ts";
 
@@ -21,7 +21,7 @@ export function registerMetrics(balancer: Balancer, registry: Registry): void {
     gauge(name, help, [], function collect() {
       this.set(read());
     });
-  registry.registerMetric(counters.seconds);
+  registry.registerMetric(counters.seconds as unknown as Metric);
   counter("answers_total", "Answers to users by status class.", ["class"], function collect() {
     this.reset();
     for (const group of answerClasses) this.inc({ class: `${group}xx` }, counters.answers[group] ?? 0);

@@ -1,5 +1,5 @@
-/** What the balancer counts, as plain numbers: the way of a request touches no metrics library but one histogram. */
-import { Histogram } from "prom-client";
+/** What the balancer counts, as plain numbers: the way of a request touches no metrics library. */
+import { LatencyHistogram } from "./latency-histogram.ts";
 
 export const repeatReasons = [
   "refused",
@@ -27,12 +27,10 @@ export class Counters {
   holdRefused = 0;
   inWork = 0;
 
-  readonly seconds = new Histogram({
-    name: "understudy_balancer_request_seconds",
-    help: "From the head of a request to the end of its answer.",
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-    registers: [],
-  });
+  readonly seconds = new LatencyHistogram(
+    "understudy_balancer_request_seconds",
+    "From the head of a request to the end of its answer.",
+  );
 
   answered(status: number, startedAtMs: number): void {
     const group = (status / 100) | 0;
