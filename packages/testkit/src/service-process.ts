@@ -11,7 +11,6 @@ import { dirname, isAbsolute, join } from "node:path";
 import { createInterface } from "node:readline";
 import { childMessage, type ChildMessage, type SupervisorMessage } from "@understudy/contracts";
 import { signalTree, type EngineExit } from "@understudy/engines";
-import { eventually } from "./eventually.ts";
 import { registered } from "./registered.ts";
 
 export interface ServiceProcessOptions {
@@ -27,13 +26,27 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-const keptLogLines = 5_000;
+const keptLines = 5_000;
 
-/** @throws Error that says how to build it, when there is no build. */
+function logLine(line: string): LogLine | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The script of a service's build. @throws Error that says what to do when there is none. */
 export function builtMain(service: string): string {
   if (isAbsolute(service)) return service;
-  const folder = dirname(createRequire(import.meta.url).resolve(`${service}/package.json`));
-  const path = join(folder, "dist", "main.js");
+  let manifest: string;
+  try {
+    manifest = createRequire(import.meta.url).resolve(`${service}/package.json`);
+  } catch (cause) {
+    throw new Error(`There is no package ${service} that exports its package.json.`, { cause });
+  }
+  const path = join(dirname(manifest), "dist", "main.js");
   if (!existsSync(path)) throw new Error(`${service} is not built: npx turbo run build --filter=${service}`);
   return path;
 }
@@ -45,7 +58,11 @@ export class ServiceProcess {
   readonly #child: ChildProcess;
   /** Output that is no JSON: crashes, faults of the configuration. */
   readonly #plainOutput: string[] = [];
+  /** Those who wait for a message or a log line. */
+  readonly #lookers = new Set<() => void>();
   #exit: EngineExit | undefined;
+  /** It has ended and all that it said is here. */
+  #isSilent = false;
 
   private constructor(readonly options: ServiceProcessOptions) {
     this.#child = spawn(process.execPath, ["--enable-source-maps", builtMain(options.service)], {
@@ -57,13 +74,17 @@ export class ServiceProcess {
     this.#child.on("message", (message) => {
       const known = childMessage.safeParse(message);
       if (known.success) this.messages.push(known.data);
+      this.#look();
     });
     this.exited = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null) => {
         this.#exit ??= { code, signal };
         resolve(this.#exit);
+        // What it said last may still be on its way, and a child of its may hold the pipe open for long.
+        setTimeout(() => this.#nothingMore(), 500).unref();
       };
       this.#child.once("exit", end);
+      this.#child.once("close", () => this.#nothingMore());
       this.#child.on("error", (error) => {
         this.#plainOutput.push(error.message);
         if (this.#child.pid === undefined) end(null, null);
@@ -83,43 +104,72 @@ export class ServiceProcess {
     return service;
   }
 
-  /** Resolves when it said "started". @throws with its output when it ends first. */
+  /** Resolves when it said "started". @throws with its output when it ends first or does not say so in time. */
   async started(withinMs = 30_000): Promise<void> {
     await this.said("started", withinMs);
   }
 
   /** The first message of this type, now or when it comes. */
-  async said<Type extends ChildMessage["type"]>(
+  said<Type extends ChildMessage["type"]>(
     type: Type,
     withinMs = 30_000,
   ): Promise<Extract<ChildMessage, { type: Type }>> {
-    const find = () =>
-      this.messages.find((message): message is Extract<ChildMessage, { type: Type }> => message.type === type);
-    const found = await Promise.race([
-      eventually(find, { withinMs, describe: `${this.options.service} says "${type}"` }).catch((error: Error) => {
-        throw new Error(`${error.message}\n${this.output}`, { cause: error });
-      }),
-      this.exited.then(() => undefined),
-    ]);
-    if (found) return found;
-    const exit = await this.exited;
-    throw new Error(
-      `${this.options.service} ended (${exit.signal ?? `code ${exit.code}`}) before it said "${type}":\n${this.output}`,
+    return this.#awaited(`said "${type}"`, withinMs, () =>
+      this.messages.find((message): message is Extract<ChildMessage, { type: Type }> => message.type === type),
     );
   }
 
+  /** The first log line whose message is `text` or matches it, now or when it comes. */
+  logged(text: string | RegExp, withinMs = 30_000): Promise<LogLine> {
+    const matches = (line: LogLine) => (typeof text === "string" ? line.msg === text : text.test(line.msg ?? ""));
+    return this.#awaited(`logged ${String(text)}`, withinMs, () => this.log.find(matches));
+  }
+
+  #awaited<Result>(what: string, withinMs: number, find: () => Result | undefined): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        clearTimeout(timer);
+        this.#lookers.delete(look);
+        finish();
+      };
+      const fail = (reason: string) => settle(() => reject(new Error(`${this.name} ${reason}:\n${this.output}`)));
+      const look = () => {
+        const found = find();
+        if (found !== undefined) settle(() => resolve(found));
+        else if (this.#isSilent && this.#exit)
+          fail(`ended (${this.#exit.signal ?? `code ${this.#exit.code}`}) before it ${what}`);
+      };
+      const timer = setTimeout(() => fail(`has not ${what} within ${withinMs} ms`), withinMs);
+      this.#lookers.add(look);
+      look();
+    });
+  }
+
+  #nothingMore(): void {
+    this.#isSilent = true;
+    this.#look();
+  }
+
+  #look(): void {
+    for (const look of this.#lookers) look();
+  }
+
   #keep(line: string): void {
-    try {
-      this.log.push(JSON.parse(line) as LogLine);
-      if (this.log.length > keptLogLines) this.log.shift();
-    } catch {
-      this.#plainOutput.push(line);
-      if (this.#plainOutput.length > 200) this.#plainOutput.shift();
-    }
+    const entry = logLine(line);
+    const kept = entry === undefined ? this.#plainOutput : this.log;
+    if (entry === undefined) this.#plainOutput.push(line);
+    else this.log.push(entry);
+    if (kept.length > keptLines) kept.shift();
+    this.#look();
   }
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** Its id where the environment names one. */
+  get name(): string {
+    return this.options.environment["UNDERSTUDY_ID"] ?? this.options.service;
   }
 
   get hasExited(): boolean {
