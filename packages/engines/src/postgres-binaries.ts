@@ -5,6 +5,7 @@ import {
   constants,
   cpSync,
   lstatSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -91,12 +92,23 @@ function usableInPlace(native: string, user: RunAs | undefined): boolean {
   return user === undefined || permits(statSync(join(native, "bin", "postgres")), user, "read");
 }
 
+/** What one may do, all may: an installation made with a strict umask is closed to others in every part. */
+function openToAll(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (entry.isSymbolicLink()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const { mode } = statSync(path);
+    chmodSync(path, (mode & 0o100) === 0 ? 0o644 : 0o755);
+  }
+}
+
 /** A copy that everybody can read, made once: the installation may lie below a folder that only its owner enters. */
 function cachedCopy(native: string, version: string, user: RunAs | undefined): string {
   return cachedFolder(`understudy-postgres-${version}`, user, (draft) => {
     cpSync(native, draft, { recursive: true, verbatimSymlinks: true });
     hydrateSymlinks(draft);
     for (const program of programs) chmodSync(join(draft, "bin", program), 0o755);
+    openToAll(draft);
   });
 }
 
