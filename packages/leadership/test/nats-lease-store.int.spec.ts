@@ -95,7 +95,7 @@ describe("one NATS node", () => {
     const nobodyListens = (consumers: number) =>
       eventually(async () => {
         const list = await manager.consumers.list(leaseStream(role)).next();
-        return list.length === consumers && list.every((consumer) => consumer.push_bound !== true);
+        return list.length === consumers && list.every((consumer) => !consumer.push_bound);
       });
     const seen: number[] = [];
     store.watch(({ lease }) => seen.push(lease.term))();
@@ -154,7 +154,7 @@ describe("three NATS nodes", () => {
     const store = await openStore(cluster, role, 3);
     const first = await firstLease(store, role);
     const connection = await cluster.connect();
-    const before = (await eventually(() => streamLeader(cluster, role))) as string;
+    const before = await eventually(() => streamLeader(cluster, role));
     const elsewhere = cluster.nodes.map(({ name }) => name).find((name) => name !== before) as string;
     expect(await keepLeaseElsewhere(connection, role, elsewhere)).toBe(before);
     expect(await streamLeader(cluster, role)).toBe(before);
@@ -188,7 +188,7 @@ describe("three NATS nodes", () => {
     const seen: number[] = [];
     const stop = store.watch(({ revision }) => seen.push(revision));
     await eventually(() => seen.length > 0);
-    const leader = (await eventually(() => streamLeader(cluster, role))) as string;
+    const leader = await eventually(() => streamLeader(cluster, role));
     const victim = cluster.nodes.find(({ name }) => name === leader);
     await victim?.kill();
     const renewal = await renewUntilDone(store, held);
