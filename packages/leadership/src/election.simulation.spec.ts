@@ -120,7 +120,7 @@ const leading = (held: SeenLease, { now, timing }: ElectionSetting): Step => ({
     lastTickAt: now,
     suspendedAt: undefined,
   },
-  actions: [{ kind: "lead", held, evidence: [] }],
+  actions: [{ kind: "lead", held, evidence: [], predecessor: undefined }],
 });
 
 const plantedBugs: readonly PlantedBug[] = [

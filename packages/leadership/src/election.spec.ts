@@ -156,7 +156,9 @@ describe("a hint (L4)", () => {
   it("makes a candidate try at once, with the hint as its evidence", () => {
     const run = following(seen(other, 3, 7)).on(hintAt(other));
     expect(run.swap).toMatchObject({ expectedRevision: 7, lease: { term: 4 } });
-    expect(run.on(swapped(run, 8)).actions).toEqual([{ kind: "lead", held: expect.anything() as unknown, evidence }]);
+    expect(run.on(swapped(run, 8)).actions).toMatchObject([
+      { kind: "lead", held: { revision: 8 }, evidence, predecessor: { lease: { holder: other } } },
+    ]);
   });
 
   it("means nothing when it is about somebody who does not hold the lease", () => {
@@ -215,6 +217,23 @@ describe("a candidate whose swap is under way", () => {
     expect(run.swap).toMatchObject({ expectedRevision: 1, lease: { term: 2 } });
   });
 
+  it("remembers why it tried and whom it follows, when a lost answer makes it claim its own lease", () => {
+    const run = following(seen(other, 3, 7)).on(hintAt(other));
+    run.on(unknown(run)).on(observed(seen(me, 4, 8)), 5);
+    expect(run.on(swapped(run, 9)).actions).toMatchObject([
+      { kind: "lead", evidence, predecessor: { lease: { holder: other, term: 3 } } },
+    ]);
+  });
+
+  it("forgets so when somebody else had the lease in between", () => {
+    const run = following(seen(other, 3, 7)).on(hintAt(other));
+    run.on(unknown(run)).on(observed(seen(third, 5, 9)), 5);
+    run.on(tick, 15_000);
+    expect(run.on(swapped(run, 10)).actions).toMatchObject([
+      { kind: "lead", evidence: [{ kind: "lease-expired" }], predecessor: { lease: { holder: third } } },
+    ]);
+  });
+
   it("does not begin to lead when it already saw a successor", () => {
     const run = new Run().on(observed(undefined)).on(observed(seen(other, 2, 2)));
     expect(run.on(swapped(run, 1)).actions).toEqual([]);
@@ -227,8 +246,10 @@ describe("a candidate whose swap is under way", () => {
     expect(run.mayAct).toBe(false);
     expect(run.kinds).toEqual(["swap"]);
     expect(run.swap).toMatchObject({ expectedRevision: 10, lease: { term: 6 } });
-    expect(run.state).toMatchObject({ predecessor: { lease: { holder: other } } });
-    expect(run.on(swapped(run, 11), 5).kinds).toEqual(["lead"]);
+    run.on(swapped(run, 11), 5);
+    expect(run.actions).toMatchObject([
+      { kind: "lead", evidence: [{ kind: "hand-over" }], predecessor: { lease: { holder: other } } },
+    ]);
     expect(run.mayAct).toBe(true);
   });
 

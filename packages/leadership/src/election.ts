@@ -36,6 +36,12 @@ interface Hint {
   readonly evidence: readonly Evidence[];
 }
 
+/** Why a candidate tries for the lease, and whom it would follow. */
+interface Cause {
+  readonly evidence: readonly Evidence[];
+  readonly predecessor: SeenLease | undefined;
+}
+
 export type ElectionState =
   | {
       readonly kind: "following";
@@ -44,6 +50,8 @@ export type ElectionState =
       readonly hint: Hint | undefined;
       /** Not before: after a refused or unknown swap the entry is read first. */
       readonly reading: boolean;
+      /** Of a swap without an answer: when the lease turns out to be ours, this is why. */
+      readonly unanswered: Cause | undefined;
     }
   | {
       readonly kind: "acquiring";
@@ -51,9 +59,7 @@ export type ElectionState =
       readonly unchangedSince: number;
       readonly hint: Hint | undefined;
       readonly swap: PendingSwap;
-      readonly evidence: readonly Evidence[];
-      /** The lease that the swap replaces. */
-      readonly predecessor: SeenLease | undefined;
+      readonly cause: Cause;
       readonly lastTickAt: number;
     }
   | {
@@ -89,7 +95,7 @@ export type ElectionEvent =
 export type ElectionAction =
   | { readonly kind: "swap"; readonly id: number; readonly expectedRevision: number; readonly lease: Lease }
   | { readonly kind: "read" }
-  | { readonly kind: "lead"; readonly held: SeenLease; readonly evidence: readonly Evidence[] }
+  | ({ readonly kind: "lead"; readonly held: SeenLease } & Cause)
   | { readonly kind: "lose"; readonly held: SeenLease; readonly reason: string }
   | { readonly kind: "released" };
 
@@ -120,6 +126,7 @@ export const initialState = (now: number): ElectionState => ({
   unchangedSince: now,
   hint: undefined,
   reading: true,
+  unanswered: undefined,
 });
 
 /** Whether effects are allowed at `now`. Ask before each effect. */
@@ -134,12 +141,13 @@ export function mayAct(state: ElectionState, now: number, timing: LeaseTiming): 
 
 const stay = (state: ElectionState, ...actions: ElectionAction[]): Step => ({ state, actions });
 
-const follow = (seen: SeenLease | undefined, now: number, reading: boolean): ElectionState => ({
+const follow = (seen: SeenLease | undefined, now: number, reading: boolean): Following => ({
   kind: "following",
   seen,
   unchangedSince: now,
   hint: undefined,
   reading,
+  unanswered: undefined,
 });
 
 /** Carries the election on by one event. Total: an event that does not fit the state changes nothing. */
@@ -189,6 +197,7 @@ function whileFollowing(state: Following, event: ElectionEvent, setting: Electio
           unchangedSince: changed ? now : state.unchangedSince,
           hint: holderStays ? state.hint : undefined,
           reading: false,
+          unanswered: changed && !isHeldBy(seen, setting.me) ? undefined : state.unanswered,
         },
         setting,
       );
@@ -205,16 +214,17 @@ function whileFollowing(state: Following, event: ElectionEvent, setting: Electio
 }
 
 /** Why this candidate may try for the lease now; undefined when it may not. */
-function reasonToTry(state: Following, setting: ElectionSetting): readonly Evidence[] | undefined {
+function causeToTry(state: Following, setting: ElectionSetting): Cause | undefined {
   const { seen, hint } = state;
   const { me, now, timing, wallClock } = setting;
-  const own = (kind: Evidence["kind"], detail?: string): Evidence[] => [
-    { kind, at: wallClock, observer: me.id, ...(detail !== undefined && { detail }) },
-  ];
+  const own = (kind: Evidence["kind"], detail?: string): Cause => ({
+    evidence: [{ kind, at: wallClock, observer: me.id, ...(detail !== undefined && { detail }) }],
+    predecessor: seen,
+  });
   if (seen === undefined) return own("first-start");
   if (isHeldBy(seen, me) && seen.lease.status === "held") {
-    // A swap of ours whose answer was lost: it is ours to confirm, by a swap (L1).
-    return own("first-start", "an earlier request for the lease had been carried out");
+    // A swap of ours whose answer was lost, or a lease that we could not renew: ours to confirm, by a swap (L1).
+    return state.unanswered ?? own("lease-expired", "it could not renew its own lease in time");
   }
   if (seen.lease.status === "released") {
     // Whoever gave it away takes it back only when nobody else wanted it.
@@ -224,7 +234,7 @@ function reasonToTry(state: Following, setting: ElectionSetting): readonly Evide
       : undefined;
   }
   if (hint !== undefined && hint.holder === seen.lease.holder.incarnation && now - hint.at <= timing.hintMs) {
-    return hint.evidence; // L4
+    return { evidence: hint.evidence, predecessor: seen }; // L4
   }
   if (now - state.unchangedSince >= timing.silenceMs) {
     return own("lease-expired", `not renewed for ${Math.round(now - state.unchangedSince)} ms`); // L3
@@ -234,16 +244,11 @@ function reasonToTry(state: Following, setting: ElectionSetting): readonly Evide
 
 function reconsider(state: Following, setting: ElectionSetting): Step {
   if (state.reading || !setting.isEligible) return stay(state);
-  const evidence = reasonToTry(state, setting);
-  return evidence === undefined ? stay(state) : acquire(state, evidence, setting);
+  const cause = causeToTry(state, setting);
+  return cause === undefined ? stay(state) : acquire(state, cause, setting);
 }
 
-function acquire(
-  state: Following,
-  evidence: readonly Evidence[],
-  setting: ElectionSetting,
-  predecessor: SeenLease | undefined = state.seen,
-): Step {
+function acquire(state: Following, cause: Cause, setting: ElectionSetting): Step {
   const { seen } = state;
   const { me, now, role, nextSwap } = setting;
   const next: Lease = {
@@ -261,8 +266,7 @@ function acquire(
       unchangedSince: state.unchangedSince,
       hint: state.hint,
       swap: { id: nextSwap, startedAt: now, lease: next },
-      evidence,
-      predecessor,
+      cause,
       lastTickAt: now,
     },
     { kind: "swap", id: nextSwap, expectedRevision: seen?.revision ?? 0, lease: next },
@@ -279,12 +283,7 @@ function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: Electio
       if (isNewer(state.seen, held)) return stay(follow(state.seen, state.unchangedSince, false));
       if (hasPaused(state, setting)) {
         // L8: somebody may have taken it meanwhile. Not proven by this swap, so once more, under a new term.
-        return acquire(
-          { kind: "following", seen: held, unchangedSince: now, hint: undefined, reading: false },
-          state.evidence,
-          setting,
-          state.predecessor,
-        );
+        return acquire(follow(held, now, false), state.cause, setting);
       }
       return stay(
         {
@@ -296,7 +295,7 @@ function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: Electio
           lastTickAt: now,
           suspendedAt: undefined,
         },
-        { kind: "lead", held, evidence: state.evidence },
+        { kind: "lead", held, ...state.cause },
       );
     }
     case "swap-refused":
@@ -310,6 +309,7 @@ function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: Electio
           unchangedSince: state.unchangedSince,
           hint: state.hint,
           reading: true,
+          unanswered: event.kind === "swap-unknown" ? state.cause : undefined,
         },
         { kind: "read" },
       );

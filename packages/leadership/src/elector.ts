@@ -165,12 +165,7 @@ export class Elector extends EventEmitter<ElectorEvents> {
           void this.#read();
           break;
         case "lead":
-          this.#tell(
-            "lead",
-            leaderTermOf(action.held),
-            action.evidence,
-            before.kind === "acquiring" ? before.predecessor : undefined,
-          );
+          this.#tell("lead", leaderTermOf(action.held), action.evidence, action.predecessor);
           break;
         case "lose":
           this.#tell("lose", leaderTermOf(action.held), action.reason);

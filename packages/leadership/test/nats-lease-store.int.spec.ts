@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { jetstreamManager } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
 import { createLog } from "@understudy/runtime";
 import { eventually, NatsCluster } from "@understudy/testkit";
 import {
   keepLeaseElsewhere,
+  leaseBucket,
   leaseStream,
   NatsLeaseStore,
   standardTiming,
@@ -85,6 +87,19 @@ describe("one NATS node", () => {
     const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(cluster, role, 1)));
     const results = await Promise.all(stores.map((store) => store.compareAndSwap(0, leaseOf(role, 1))));
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(["refused", "refused", "refused", "swapped"]);
+  });
+
+  it("begins anew, for one alone, where somebody deleted the lease by hand", async () => {
+    const role = newRole();
+    const store = await openStore(cluster, role, 1);
+    const first = await firstLease(store, role);
+    const bucket = await new Kvm(await cluster.connect()).open(leaseBucket(role));
+    await bucket.delete("lease");
+    expect(await store.read()).toBeUndefined();
+    expect(await store.compareAndSwap(first.revision, leaseOf(role, 2))).toEqual({ kind: "refused" });
+    const results = await Promise.all([2, 3, 4].map((term) => store.compareAndSwap(0, leaseOf(role, term))));
+    expect(results.filter(({ kind }) => kind === "swapped")).toHaveLength(1);
+    expect(await store.compareAndSwap(0, leaseOf(role, 9))).toEqual({ kind: "refused" });
   });
 
   it("stops a watch also when it is told so before it began: nobody listens any more", async () => {

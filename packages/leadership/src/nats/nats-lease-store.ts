@@ -40,7 +40,7 @@ export class NatsLeaseStore implements LeaseStore {
     signal: AbortSignal,
   ): Promise<NatsLeaseStore> {
     const backoff = new Backoff(100, 2_000);
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       signal.throwIfAborted();
       try {
         const kv = await new Kvm(connection).create(leaseBucket(options.role), {
@@ -50,7 +50,9 @@ export class NatsLeaseStore implements LeaseStore {
         });
         return new NatsLeaseStore(connection, kv, jetstream(connection), options, log);
       } catch (error) {
-        log.debug({ reason: (error as Error).message }, "waiting for JetStream");
+        // Some tries are normal at a start; what does not pass must be seen, but not in a loop.
+        const isWorthSaying = attempt === 10 || attempt % 100 === 0;
+        log[isWorthSaying ? "warn" : "debug"]({ attempt, reason: (error as Error).message }, "waiting for JetStream");
         await pause(backoff.nextMs(), signal);
       }
     }
@@ -64,6 +66,14 @@ export class NatsLeaseStore implements LeaseStore {
   }
 
   async compareAndSwap(expectedRevision: number, next: Lease): Promise<SwapResult> {
+    const result = await this.#swap(expectedRevision, next);
+    if (result.kind !== "refused" || expectedRevision !== 0) return result;
+    // Nobody of us deletes the key; where it was done by hand, its marker has a revision and the role must go on.
+    const marker = await this.kv.get(key).catch(() => null);
+    return marker === null || marker.operation === "PUT" ? result : this.#swap(marker.revision, next);
+  }
+
+  async #swap(expectedRevision: number, next: Lease): Promise<SwapResult> {
     try {
       const ack = await this.js.publish(`$KV.${leaseBucket(this.options.role)}.${key}`, JSON.stringify(next), {
         expect: { lastSubjectSequence: expectedRevision },
