@@ -192,7 +192,7 @@ export class Detection {
       sequence: -1,
       lastBeatAt: at,
       lastLifeAt: at,
-      clocksAtLife: this.#listening.read(),
+      clocksAtLife: this.#listening.read(at),
       probesSinceLife: 0,
       refusedBy: [],
       evidence: [],
@@ -203,7 +203,7 @@ export class Detection {
 
   #revive(observed: Observed, at: number): void {
     observed.lastLifeAt = at;
-    observed.clocksAtLife = this.#listening.read();
+    observed.clocksAtLife = this.#listening.read(at);
     observed.probesSinceLife = 0;
     observed.refusedBy = [];
   }

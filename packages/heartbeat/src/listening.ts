@@ -49,8 +49,14 @@ export class Listening {
     return this.nodes(at).length >= this.quorum;
   }
 
-  read(): Clocks {
-    return this.#nodes.map(({ ranMs }) => ranMs);
+  /**
+   * What the clocks show at `at`, including what they will have run by then if their next message comes in time:
+   * otherwise the time from a node's latest message to now would count as listened to after now.
+   */
+  read(at: number): Clocks {
+    return this.#nodes.map(({ ranMs, heardAt, settledAt }) =>
+      at - heardAt > gapMs ? ranMs : ranMs + Math.max(0, at - Math.max(heardAt, settledAt)),
+    );
   }
 
   /** Milliseconds that at least a quorum of the nodes has been listened to since `then`. */

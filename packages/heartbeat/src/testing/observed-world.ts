@@ -98,7 +98,10 @@ export function runWorld(plan: WorldPlan): WorldOutcome {
   };
   const round = (at: number): void => {
     for (const node of worldNodes)
-      arrives(node, at, (heardAt) => detection.observe({ kind: "heard", node, at: heardAt }));
+      arrives(node, at, (heardAt) => {
+        detection.observe({ kind: "heard", node, at: heardAt });
+        assess(heardAt);
+      });
     for (const node of worldNodes) ask(node, at);
     detection.observe({ kind: "probed", id: instance.id, at });
     assess(at);
