@@ -1,10 +1,9 @@
-import { spawn } from "node:child_process";
 import { runTests } from "./run-tests.mjs";
-import { build, orExplain, prepareDependencies, root } from "./workspace.mjs";
+import { build, orExplain, prepareDependencies, seconds, startChild } from "./workspace.mjs";
 
 const npmScript = (name) => () =>
   new Promise((resolve) => {
-    const child = spawn("npm", ["run", "--silent", name], { cwd: root, stdio: "inherit" });
+    const child = startChild("npm", ["run", "--silent", name], { stdio: "inherit" });
     child.once("exit", (code) => resolve(code ?? 1));
     child.once("error", () => resolve(1));
   });
@@ -23,13 +22,12 @@ export async function verify() {
     console.log(`verify: ${name} ...`);
     const startedAt = performance.now();
     const code = await run();
-    const duration = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
     if (code !== 0) {
-      console.error(`verify: ${name} failed (${duration})`);
+      console.error(`verify: ${name} failed (${seconds(startedAt)})`);
       process.exitCode = 1;
       return;
     }
-    console.log(`verify: ${name} passed (${duration})`);
+    console.log(`verify: ${name} passed (${seconds(startedAt)})`);
   }
   console.log("verify: tests ...");
   process.exitCode = await runTests([]);

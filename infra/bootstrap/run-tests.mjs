@@ -1,8 +1,7 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { orExplain, prepareWorkspace, root } from "./workspace.mjs";
+import { orExplain, prepareWorkspace, root, seconds, startChild } from "./workspace.mjs";
 
 /**
  * What jest's `--json` result counts for the closing line. A file that could not run at all counts as one failure,
@@ -29,7 +28,7 @@ const nodeOptions = () =>
 /** Runs one jest project with its output as it comes; its result, or undefined when it ended without one. */
 async function runProject(project, args, folder) {
   const outputFile = join(folder, `${project}.json`);
-  const child = spawn(
+  const child = startChild(
     process.execPath,
     [
       join(root, "node_modules/jest/bin/jest.js"),
@@ -41,7 +40,7 @@ async function runProject(project, args, folder) {
       ...args,
     ],
     // jest prints what happens on stderr; with --json stdout carries the result once more.
-    { cwd: root, env: { ...process.env, NODE_OPTIONS: nodeOptions() }, stdio: ["inherit", "ignore", "inherit"] },
+    { env: { ...process.env, NODE_OPTIONS: nodeOptions() }, stdio: ["inherit", "ignore", "inherit"] },
   );
   const code = await new Promise((resolve) => {
     child.once("exit", resolve);
@@ -58,6 +57,7 @@ async function runProject(project, args, folder) {
 /** Runs all tests (or those that `args` select), prints the counts as the last line, and returns the exit code. */
 export async function runTests(args) {
   const folder = mkdtempSync(join(tmpdir(), "understudy-tests-"));
+  const startedAt = performance.now();
   try {
     const unit = await runProject("unit", args, folder);
     const integration = await runProject("integration", ["--runInBand", ...args], folder);
@@ -66,6 +66,7 @@ export async function runTests(args) {
       failed: unit.counts.failed + integration.counts.failed,
       skipped: unit.counts.skipped + integration.counts.skipped,
     };
+    console.log(`The tests took ${seconds(startedAt)}.`);
     if (total.passed + total.failed === 0) console.error("No test ran.");
     console.log(closingLine(total));
     const allWell = unit.code === 0 && integration.code === 0 && total.failed === 0 && total.passed > 0;

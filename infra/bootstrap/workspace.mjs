@@ -23,7 +23,8 @@ export async function orExplain(work) {
   }
 }
 
-const seconds = (startedAt) => `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
+/** Time since `startedAt`, for reading. */
+export const seconds = (startedAt) => `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
 
 /** What npm's packages carry binaries for. Alpine's libc (musl) is not among it. */
 export function carriesBinaries(platform = process.platform, arch = process.arch, isGlibc = hasGlibc()) {
@@ -89,11 +90,25 @@ export function explainInstallFailure(output) {
   return undefined;
 }
 
-/** Runs a command in the root with its output kept. */
+/** Starts a command in the root that ends with us: who stops `npm start` in its middle leaves nothing behind. */
+export function startChild(command, args, options) {
+  const child = spawn(command, args, { cwd: root, ...options });
+  const pass = (signal) => {
+    child.once("exit", () => process.exit(1));
+    child.kill(signal);
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, pass);
+  child.once("exit", () => {
+    for (const signal of signals) process.off(signal, pass);
+  });
+  return child;
+}
+
+/** Runs a command with its output kept. */
 function run(command, args, environment = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd: root,
+    const child = startChild(command, args, {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -135,6 +150,10 @@ async function install() {
       "--no-audit",
       "--no-fund",
       "--loglevel=error",
+      // Without a network npm's own patience is a minute and a half of silence.
+      "--fetch-retries=2",
+      "--fetch-retry-mintimeout=1000",
+      "--fetch-retry-maxtimeout=5000",
     ]);
     if (code !== 0) {
       throw new SetupError(
