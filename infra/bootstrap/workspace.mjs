@@ -99,7 +99,12 @@ export function startChild(command, args, options) {
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, pass);
+  // On SIGTERM npm ends its shell, which does not pass the signal on: then our parent is another one.
+  const parent = process.ppid;
+  const orphaned = () => process.env.npm_lifecycle_event !== undefined && process.ppid !== parent;
+  const watch = setInterval(() => orphaned() && pass("SIGTERM"), 500);
   child.once("exit", () => {
+    clearInterval(watch);
     for (const signal of signals) process.off(signal, pass);
   });
   return child;

@@ -1,4 +1,4 @@
-/** The processes above this one: npm and its shell, when started by `npm start`. */
+/** The processes above this one: npm and its shell, when started by `npm start` or `npm run dev`. */
 import { readFileSync } from "node:fs";
 
 function parentOf(pid: number): number {
@@ -11,8 +11,9 @@ function parentOf(pid: number): number {
 }
 
 /**
- * Calls `onLost` when the npm that started us is gone without telling (kill -9): it waits for us as long as it lives,
- * so nobody wants the cluster any more. Only for `npm start`; a start with nohup or without npm is left alone.
+ * Calls `onLost` when the npm that started us, or its shell, is gone. npm waits for us as long as it lives, so nobody
+ * wants us any more; and nobody else tells: on SIGTERM npm ends its shell, which does not pass the signal on.
+ * Without npm above nothing is watched.
  */
 export function watchNpm(onLost: () => void, environment: NodeJS.ProcessEnv = process.env): () => void {
   if (environment["npm_lifecycle_event"] === undefined) return () => undefined;

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { childMessage, runFile, serviceKind, type ServiceKind } from "@understudy/contracts";
 import { Reaper, signalTree } from "@understudy/engines";
 import { CallerError } from "@understudy/runtime/errors";
+import { watchNpm } from "./ancestors.ts";
 import { readFromSupervisor } from "./control-client.ts";
 import type { ClusterPlan } from "./plan.ts";
 import { inheritedEnvironment, repository, serviceScript } from "./programs.ts";
@@ -142,6 +143,7 @@ async function main(args: readonly string[]): Promise<void> {
     void service.stop().then(() => process.exit(code));
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0));
+  watchNpm(() => end(0));
   compiler.once("exit", (code) => {
     if (isStopping) return;
     say(`the compiler ended (exit code ${code}).`);
