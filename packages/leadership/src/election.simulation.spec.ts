@@ -1,12 +1,6 @@
 import fc from "fast-check";
-import {
-  electionStep,
-  mayAct,
-  type ElectionEvent,
-  type ElectionSetting,
-  type ElectionState,
-  type Step,
-} from "./election.ts";
+import { mayAct, type ElectionEvent, type ElectionSetting, type ElectionState, type Step } from "./election-state.ts";
+import { electionStep } from "./election.ts";
 import { isHeldBy, type SeenLease } from "./lease.ts";
 import { ElectionViolation, type ElectionProperty } from "./testing/election-referee.ts";
 import { faultKinds, trueRules, type ElectionRules, type Scenario } from "./testing/election-scenario.ts";

@@ -1,6 +1,5 @@
 import type { Evidence } from "@understudy/contracts";
 import {
-  electionStep,
   initialState,
   mayAct,
   type Candidate,
@@ -9,7 +8,8 @@ import {
   type ElectionSetting,
   type ElectionState,
   type Step,
-} from "./election.ts";
+} from "./election-state.ts";
+import { electionStep } from "./election.ts";
 import type { Lease, SeenLease } from "./lease.ts";
 import { standardTiming } from "./timing.ts";
 

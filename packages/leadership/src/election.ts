@@ -16,139 +16,23 @@
  *   L4  hints shorten the wait for silence and are otherwise powerless
  *   L8  after a pause of the own process, `mayAct` is false until a swap begun after it has succeeded
  */
-import type { Evidence, InstanceRef } from "@understudy/contracts";
+import type { Evidence } from "@understudy/contracts";
+import {
+  following,
+  type Acquiring,
+  type Cause,
+  type ElectionAction,
+  type ElectionEvent,
+  type ElectionSetting,
+  type ElectionState,
+  type Following,
+  type Leading,
+  type Releasing,
+  type Step,
+} from "./election-state.ts";
 import { isHeldBy, type Lease, type SeenLease } from "./lease.ts";
-import type { LeaseTiming } from "./timing.ts";
-
-export interface Candidate extends InstanceRef {
-  readonly machine: string;
-}
-
-interface PendingSwap {
-  readonly id: number;
-  readonly startedAt: number;
-  readonly lease: Lease;
-}
-
-interface Hint {
-  readonly holder: string;
-  readonly at: number;
-  readonly evidence: readonly Evidence[];
-}
-
-/** Why a candidate tries for the lease, and whom it would follow. */
-interface Cause {
-  readonly evidence: readonly Evidence[];
-  readonly predecessor: SeenLease | undefined;
-}
-
-export type ElectionState =
-  | {
-      readonly kind: "following";
-      readonly seen: SeenLease | undefined;
-      readonly unchangedSince: number;
-      readonly hint: Hint | undefined;
-      /** Not before: after a refused or unknown swap the entry is read first. */
-      readonly reading: boolean;
-      /** Of a swap without an answer: when the lease turns out to be ours, this is why. */
-      readonly unanswered: Cause | undefined;
-    }
-  | {
-      readonly kind: "acquiring";
-      readonly seen: SeenLease | undefined;
-      readonly unchangedSince: number;
-      readonly hint: Hint | undefined;
-      readonly swap: PendingSwap;
-      readonly cause: Cause;
-      readonly lastTickAt: number;
-    }
-  | {
-      readonly kind: "leading";
-      readonly held: SeenLease;
-      readonly actsUntil: number;
-      readonly renewedAt: number;
-      readonly renewal: PendingSwap | undefined;
-      readonly lastTickAt: number;
-      /** Set after a pause of the own process: only a swap started later clears it. */
-      readonly suspendedAt: number | undefined;
-    }
-  | {
-      readonly kind: "releasing";
-      readonly held: SeenLease;
-      readonly to: string | undefined;
-      readonly swap: PendingSwap | undefined;
-    }
-  | { readonly kind: "stopped" };
-
-export type ElectionEvent =
-  | { readonly kind: "observed"; readonly seen: SeenLease | undefined }
-  | { readonly kind: "hint"; readonly holder: string; readonly evidence: readonly Evidence[] }
-  /** The holder answered: hints about it are void. */
-  | { readonly kind: "holder-alive"; readonly holder: string }
-  | { readonly kind: "tick" }
-  | { readonly kind: "swapped"; readonly swap: number; readonly revision: number }
-  | { readonly kind: "swap-refused"; readonly swap: number }
-  | { readonly kind: "swap-unknown"; readonly swap: number }
-  | { readonly kind: "release"; readonly to: string | undefined }
-  | { readonly kind: "stop" };
-
-export type ElectionAction =
-  | { readonly kind: "swap"; readonly id: number; readonly expectedRevision: number; readonly lease: Lease }
-  | { readonly kind: "read" }
-  | ({ readonly kind: "lead"; readonly held: SeenLease } & Cause)
-  | { readonly kind: "lose"; readonly held: SeenLease; readonly reason: string }
-  | { readonly kind: "released" };
-
-export interface ElectionSetting {
-  readonly role: string;
-  readonly me: Candidate;
-  readonly timing: LeaseTiming;
-  /** Highest term known from elsewhere (PostgreSQL). */
-  readonly termFloor: number;
-  /** Whether this candidate may take a lease at all now. */
-  readonly isEligible: boolean;
-  /** Own monotonic clock, milliseconds. */
-  readonly now: number;
-  /** Wall clock, for people. */
-  readonly wallClock: number;
-  /** A number not used for an earlier swap of this candidate. */
-  readonly nextSwap: number;
-}
-
-export interface Step {
-  readonly state: ElectionState;
-  readonly actions: readonly ElectionAction[];
-}
-
-export const initialState = (now: number): ElectionState => ({
-  kind: "following",
-  seen: undefined,
-  unchangedSince: now,
-  hint: undefined,
-  reading: true,
-  unanswered: undefined,
-});
-
-/** Whether effects are allowed at `now`. Ask before each effect. */
-export function mayAct(state: ElectionState, now: number, timing: LeaseTiming): boolean {
-  return (
-    state.kind === "leading" &&
-    state.suspendedAt === undefined && // L8
-    now - state.lastTickAt <= timing.pauseToleranceMs && // L8: paused, and the tick has not even run yet
-    now < state.actsUntil // L3
-  );
-}
 
 const stay = (state: ElectionState, ...actions: ElectionAction[]): Step => ({ state, actions });
-
-const follow = (seen: SeenLease | undefined, now: number, reading: boolean): Following => ({
-  kind: "following",
-  seen,
-  unchangedSince: now,
-  hint: undefined,
-  reading,
-  unanswered: undefined,
-});
 
 /** Carries the election on by one event. Total: an event that does not fit the state changes nothing. */
 export function electionStep(state: ElectionState, event: ElectionEvent, setting: ElectionSetting): Step {
@@ -170,11 +54,6 @@ export function electionStep(state: ElectionState, event: ElectionEvent, setting
       return stay(state);
   }
 }
-
-type Following = Extract<ElectionState, { kind: "following" }>;
-type Acquiring = Extract<ElectionState, { kind: "acquiring" }>;
-type Leading = Extract<ElectionState, { kind: "leading" }>;
-type Releasing = Extract<ElectionState, { kind: "releasing" }>;
 
 const isNewer = (seen: SeenLease | undefined, known: SeenLease | undefined): seen is SeenLease =>
   seen !== undefined && (known === undefined || seen.revision > known.revision);
@@ -280,10 +159,10 @@ function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: Electio
       if (event.swap !== state.swap.id) return stay(state);
       const held = { lease: state.swap.lease, revision: event.revision };
       // The answer was slower than the news that somebody took the lease from us again.
-      if (isNewer(state.seen, held)) return stay(follow(state.seen, state.unchangedSince, false));
+      if (isNewer(state.seen, held)) return stay(following(state.seen, state.unchangedSince, false));
       if (hasPaused(state, setting)) {
         // L8: somebody may have taken it meanwhile. Not proven by this swap, so once more, under a new term.
-        return acquire(follow(held, now, false), state.cause, setting);
+        return acquire(following(held, now, false), state.cause, setting);
       }
       return stay(
         {
@@ -335,7 +214,7 @@ function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSet
   const { now, timing, me } = setting;
   const lose = (seen: SeenLease | undefined, reason: string, reading = false): Step =>
     stay(
-      follow(seen ?? state.held, now, reading),
+      following(seen ?? state.held, now, reading),
       { kind: "lose", held: state.held, reason },
       ...(reading ? [{ kind: "read" } as const] : []),
     );
@@ -413,7 +292,7 @@ function whileReleasing(state: Releasing, event: ElectionEvent, setting: Electio
   switch (event.kind) {
     case "swapped":
       if (event.swap !== state.swap?.id) return stay(state);
-      return stay(follow({ lease: state.swap.lease, revision: event.revision }, now, false), { kind: "released" });
+      return stay(following({ lease: state.swap.lease, revision: event.revision }, now, false), { kind: "released" });
     case "swap-refused":
     case "swap-unknown":
       if (event.swap !== state.swap?.id) return stay(state);
@@ -421,7 +300,7 @@ function whileReleasing(state: Releasing, event: ElectionEvent, setting: Electio
     case "observed": {
       const seen = isNewer(event.seen, state.held) ? event.seen : state.held;
       if (!isHeldBy(seen, me) || seen.lease.status === "released") {
-        return stay(follow(seen, now, false), { kind: "released" });
+        return stay(following(seen, now, false), { kind: "released" });
       }
       // A stale read is as good as any to try again: the swap decides.
       return state.swap === undefined ? giveAway(seen, state.to, setting) : stay({ ...state, held: seen });

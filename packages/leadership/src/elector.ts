@@ -9,7 +9,8 @@
 import { EventEmitter } from "node:events";
 import type { Evidence, LeaderTerm } from "@understudy/contracts";
 import { CallerError, OperationalError, pause, type Identity, type Log } from "@understudy/runtime";
-import { electionStep, initialState, mayAct, type ElectionEvent, type ElectionState } from "./election.ts";
+import { initialState, mayAct, type ElectionEvent, type ElectionState } from "./election-state.ts";
+import { electionStep } from "./election.ts";
 import type { LeaseStore } from "./lease-store.ts";
 import { leaderTermOf, type SeenLease } from "./lease.ts";
 import { checkTiming, standardTiming, type LeaseTiming } from "./timing.ts";

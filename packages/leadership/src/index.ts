@@ -1,12 +1,12 @@
 export {
-  electionStep,
   initialState,
   mayAct,
   type Candidate,
   type ElectionAction,
   type ElectionEvent,
   type ElectionState,
-} from "./election.ts";
+} from "./election-state.ts";
+export { electionStep } from "./election.ts";
 export { Elector, type ElectorOptions } from "./elector.ts";
 export { HolderProbe, type HolderProbeOptions } from "./holder-probe.ts";
 export { isHeldBy, lease, leaderTermOf, type Lease, type SeenLease } from "./lease.ts";

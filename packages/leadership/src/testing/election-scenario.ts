@@ -1,5 +1,6 @@
 /** What befalls the candidates of a simulated election. Plain data, so that a property test can shrink it. */
-import { electionStep, mayAct } from "../election.ts";
+import { mayAct } from "../election-state.ts";
+import { electionStep } from "../election.ts";
 import type { LeaseTiming } from "../timing.ts";
 
 export const faultKinds = [

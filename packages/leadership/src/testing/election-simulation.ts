@@ -5,23 +5,19 @@
  * First the storm of the scenario, then calm: everything heals, and one leader must emerge, hold, and hand over when
  * told. `ElectionReferee` says what must hold. The same scenario always runs the same way.
  */
-import type { ElectionAction, ElectionEvent } from "../election.ts";
-import type { Lease, SeenLease } from "../lease.ts";
+import type { ElectionAction, ElectionEvent } from "../election-state.ts";
+import type { SeenLease } from "../lease.ts";
 import { Agenda } from "./agenda.ts";
 import { ElectionReferee, ElectionViolation, type Effect } from "./election-referee.ts";
 import { trueRules, type ElectionRules, type Fault, type Scenario } from "./election-scenario.ts";
-import { InMemoryLeaseStore } from "./in-memory-lease-store.ts";
 import { SeededRandom } from "./seeded-random.ts";
-import { SimulatedCandidate, type Lane } from "./simulated-candidate.ts";
+import { SimulatedCandidate } from "./simulated-candidate.ts";
+import { settleMs, SimulatedNetwork } from "./simulated-network.ts";
 
 const tickMs = 250;
 const readEveryMs = 2_000;
-const readAgainMs = 100;
-const readTimeoutMs = 1_000;
 const slowestRate = 0.92;
 const fastestRate = 1.08;
-// What was still under way when the storm ended arrives within this time.
-const settleMs = 500;
 // Beyond the silence: a try that was lost in the settling, its time-out, the next try.
 const electionMarginMs = 4_000;
 // Beyond the time-out of a request that was lost: a read, the next request, the watch, a tick.
@@ -41,15 +37,11 @@ export interface SimulationReport {
 export class ElectionSimulation {
   readonly #agenda = new Agenda();
   readonly #random: SeededRandom;
-  readonly #store = new InMemoryLeaseStore();
-  readonly #stored: SeenLease[] = [];
+  readonly #network: SimulatedNetwork;
   readonly #candidates: SimulatedCandidate[];
   readonly #referee: ElectionReferee;
-  #storeAwayUntil = 0;
-  #isCalm = false;
   #fence: Effect | undefined;
   #faultsInEffect = 0;
-  #lostMessages = 0;
   #effectsAccepted = 0;
   #effectsRefused = 0;
 
@@ -62,6 +54,7 @@ export class ElectionSimulation {
       { length: scenario.candidates },
       (_, index) =>
         new SimulatedCandidate(
+          this.#agenda,
           index,
           this.#random.between(0, 1e9),
           // The extremes are what breaks things: half of the clocks have one.
@@ -73,6 +66,10 @@ export class ElectionSimulation {
         ),
     );
     this.#referee = new ElectionReferee(rules, this.#candidates, scenario.timing, scenario.hints);
+    this.#network = new SimulatedNetwork(this.#agenda, this.#random, scenario, (seen) => {
+      this.#referee.stored(seen.lease);
+      for (const candidate of this.#candidates) if (candidate.isAlive) this.#show(candidate, seen);
+    });
   }
 
   /** @throws ElectionViolation at the first property that does not hold. */
@@ -94,7 +91,7 @@ export class ElectionSimulation {
       overlaps: this.#referee.overlaps,
       zombies: this.#referee.zombies,
       faultsInEffect: this.#faultsInEffect,
-      lostMessages: this.#lostMessages,
+      lostMessages: this.#network.lostMessages,
       effectsAccepted: this.#effectsAccepted,
       effectsRefused: this.#effectsRefused,
       events: this.#agenda.done,
@@ -105,14 +102,14 @@ export class ElectionSimulation {
 
   #begin(candidate: SimulatedCandidate): void {
     candidate.begin(this.#agenda.now);
-    const present = this.#store.peek();
-    if (present !== undefined) this.#showTo(candidate, present);
+    const { present } = this.#network;
+    if (present !== undefined) this.#show(candidate, present);
     this.#read(candidate);
     this.#tickIn(candidate, candidate.rate * this.#random.between(0, tickMs));
   }
 
   #tickIn(candidate: SimulatedCandidate, localMs: number): void {
-    this.#later(candidate, "timer", localMs, () => {
+    candidate.later("timer", localMs, () => {
       this.#apply(candidate, { kind: "tick" });
       if (candidate.clock(this.#agenda.now) - candidate.lastReadAt >= readEveryMs) this.#read(candidate);
       // PostgreSQL's floor is learnt now and then.
@@ -121,18 +118,17 @@ export class ElectionSimulation {
     });
   }
 
-  /** Runs `run` in the candidate's process after a time on its own clock. */
-  #later(candidate: SimulatedCandidate, lane: Lane, localMs: number, run: () => void): void {
-    this.#deliver(candidate, lane, this.#agenda.now + localMs / candidate.rate, run);
+  #show(candidate: SimulatedCandidate, seen: SeenLease): void {
+    this.#network.show(candidate, () => this.#apply(candidate, { kind: "observed", seen }));
   }
 
-  #deliver(candidate: SimulatedCandidate, lane: Lane, at: number, run: () => void): void {
-    const { incarnation } = candidate;
-    const inTurn = () => {
-      if (candidate.incarnation === incarnation) run();
-    };
-    this.#agenda.at(at, () => {
-      if (candidate.incarnation === incarnation) candidate.process(lane, inTurn);
+  #read(candidate: SimulatedCandidate): void {
+    if (candidate.isReading) return;
+    candidate.isReading = true;
+    this.#network.read(candidate, (seen) => {
+      candidate.isReading = false;
+      candidate.lastReadAt = candidate.clock(this.#agenda.now);
+      this.#apply(candidate, { kind: "observed", seen });
     });
   }
 
@@ -160,7 +156,14 @@ export class ElectionSimulation {
         candidate.swaps = action.id;
         if (state(candidate) === "acquiring") candidate.trying = { term: action.lease.term, startedAt: now };
         this.#referee.tries(candidate, action.expectedRevision, action.lease);
-        this.#swap(candidate, action.id, action.expectedRevision, action.lease);
+        this.#network.swap(candidate, action.expectedRevision, action.lease, (result) => {
+          if (result.kind === "swapped") {
+            this.#apply(candidate, { kind: "swapped", swap: action.id, revision: result.revision });
+          } else {
+            const kind = result.kind === "refused" ? "swap-refused" : "swap-unknown";
+            this.#apply(candidate, { kind, swap: action.id });
+          }
+        });
         break;
       case "read":
         this.#read(candidate);
@@ -180,7 +183,7 @@ export class ElectionSimulation {
     if (candidate.state.kind !== "leading" || !this.#referee.acts(candidate, now)) return;
     if (!this.#random.chance(40)) return;
     const effect = { term: candidate.state.held.lease.term, incarnation: candidate.me.incarnation };
-    this.#agenda.at(this.#arrival(), () => this.#receive(effect));
+    this.#agenda.at(this.#network.arrival(), () => this.#receive(effect));
   }
 
   /** As `commitTerm` and `fencedWrite` do: the first of a term commits it, each other compares it. */
@@ -200,104 +203,6 @@ export class ElectionSimulation {
     this.#referee.accepted(effect);
   }
 
-  // The store and the way to it
-
-  #swap(candidate: SimulatedCandidate, id: number, expectedRevision: number, next: Lease): void {
-    let isSettled = false;
-    const settle = (event: ElectionEvent) => {
-      if (isSettled) return;
-      isSettled = true;
-      this.#apply(candidate, event);
-    };
-    this.#later(candidate, "timer", this.scenario.timing.swapTimeoutMs, () =>
-      settle({ kind: "swap-unknown", swap: id }),
-    );
-    const { loseNext: lose, delayNextMs, onNextSwap } = candidate;
-    candidate.loseNext = undefined;
-    candidate.delayNextMs = 0;
-    candidate.onNextSwap = undefined;
-    const copies = this.#random.chance(this.#weather.doubled) ? 2 : 1;
-    for (let copy = 0; copy < copies; copy++) {
-      if (lose === "request" || this.#isLost(candidate.requestsCutUntil)) continue;
-      this.#agenda.at(this.#arrival(), () => {
-        if (this.#agenda.now < this.#storeAwayUntil) return;
-        const result = this.#store.swapNow(expectedRevision, next);
-        if (result.kind === "swapped") this.#spread();
-        if (lose === "answer" || this.#isLost(candidate.answersCutUntil)) return;
-        this.#deliver(candidate, "message", this.#arrival(delayNextMs), () =>
-          settle(
-            result.kind === "swapped"
-              ? { kind: "swapped", swap: id, revision: result.revision }
-              : { kind: "swap-refused", swap: id },
-          ),
-        );
-      });
-    }
-    onNextSwap?.();
-  }
-
-  #spread(): void {
-    const present = this.#store.peek() as SeenLease;
-    this.#stored.push(present);
-    this.#referee.stored(present.lease);
-    for (const candidate of this.#candidates) if (candidate.isAlive) this.#showTo(candidate, present);
-  }
-
-  #showTo(candidate: SimulatedCandidate, seen: SeenLease): void {
-    if (this.#isLost(candidate.answersCutUntil)) return;
-    this.#deliver(candidate, "message", this.#arrival(), () => this.#apply(candidate, { kind: "observed", seen }));
-  }
-
-  #read(candidate: SimulatedCandidate): void {
-    if (candidate.isReading) return;
-    candidate.isReading = true;
-    this.#tryToRead(candidate);
-  }
-
-  #tryToRead(candidate: SimulatedCandidate): void {
-    const isLost =
-      this.#isLost(candidate.requestsCutUntil) ||
-      this.#isLost(candidate.answersCutUntil) ||
-      (this.#agenda.now < this.#storeAwayUntil && this.#random.chance(50));
-    if (isLost) {
-      this.#later(candidate, "timer", readTimeoutMs + readAgainMs, () => this.#tryToRead(candidate));
-      return;
-    }
-    this.#agenda.at(this.#arrival(), () => {
-      const seen = this.#entryAsRead();
-      this.#deliver(candidate, "message", this.#arrival(), () => {
-        candidate.isReading = false;
-        candidate.lastReadAt = candidate.clock(this.#agenda.now);
-        this.#apply(candidate, { kind: "observed", seen });
-      });
-    });
-  }
-
-  /** A read may come from a replica that lags behind. */
-  #entryAsRead(): SeenLease | undefined {
-    if (!this.#random.chance(this.#weather.stale)) return this.#store.peek();
-    return this.#stored[this.#random.index(this.#stored.length + 1) - 1];
-  }
-
-  get #weather(): Scenario["weather"] {
-    return this.#isCalm ? fair : this.scenario.weather;
-  }
-
-  #isLost(cutUntil: number): boolean {
-    const isLost = this.#agenda.now < cutUntil || this.#random.chance(this.#weather.lost);
-    if (isLost) this.#lostMessages += 1;
-    return isLost;
-  }
-
-  /** When a message sent now arrives. */
-  #arrival(delayMs = 0): number {
-    const { now } = this.#agenda;
-    const isOnTime = delayMs === 0 && !this.#random.chance(this.#weather.late);
-    if (this.#isCalm || isOnTime) return now + this.#random.between(1, 20);
-    const late = now + (delayMs || this.#random.between(20, this.#random.chance(10) ? 20_000 : 3_000));
-    return Math.min(late, this.scenario.stormMs + settleMs);
-  }
-
   // Faults
 
   #strike({ kind, forMs, target, variant }: Fault): void {
@@ -312,20 +217,22 @@ export class ElectionSimulation {
         this.#pause(candidate, until, variant);
         break;
       case "pause-in-swap":
-        candidate.onNextSwap = () => this.#pause(candidate, this.#agenda.now + forMs, variant);
+        candidate.nextSwap = { onSent: () => this.#pause(candidate, this.#agenda.now + forMs, variant) };
         break;
       case "kill":
         if (!candidate.isAlive) return;
         this.#hintAt(candidate, variant);
         candidate.end();
         this.#referee.ended(candidate);
-        this.#deliverTo(candidate, until, () => this.#begin(candidate));
+        candidate.befalls(until, () => this.#begin(candidate));
         break;
       case "late-answer":
-        candidate.delayNextMs = 1_000 + (forMs % 3_000);
-        candidate.onNextSwap = () => {
-          this.#hintAt(candidate, variant);
-          if (variant % 2 === 0) candidate.requestsCutUntil = this.#agenda.now + forMs;
+        candidate.nextSwap = {
+          delayMs: 1_000 + (forMs % 3_000),
+          onSent: () => {
+            this.#hintAt(candidate, variant);
+            if (variant % 2 === 0) candidate.requestsCutUntil = this.#agenda.now + forMs;
+          },
         };
         break;
       case "cut-requests":
@@ -335,11 +242,11 @@ export class ElectionSimulation {
         candidate.answersCutUntil = Math.max(candidate.answersCutUntil, until);
         break;
       case "store-outage":
-        this.#storeAwayUntil = Math.max(this.#storeAwayUntil, until);
+        this.#network.storeAwayUntil = Math.max(this.#network.storeAwayUntil, until);
         break;
       case "release":
         if (leader === undefined) return;
-        leader.loseNext = ([undefined, "request", "answer"] as const)[variant % 3];
+        leader.nextSwap = { lose: ([undefined, "request", "answer"] as const)[variant % 3] };
         this.#apply(leader, { kind: "release", to: variant % 2 === 0 ? one.id : undefined });
         break;
       case "hint":
@@ -359,15 +266,7 @@ export class ElectionSimulation {
     candidate.pause(this.#agenda.now);
     this.#hintAt(candidate, variant);
     const end = Math.min(until, this.scenario.stormMs);
-    this.#deliverTo(candidate, end, () => candidate.isPaused && this.#resume(candidate, variant));
-  }
-
-  /** Something that befalls the incarnation that lives now, paused or not. */
-  #deliverTo(candidate: SimulatedCandidate, at: number, run: () => void): void {
-    const { incarnation } = candidate;
-    this.#agenda.at(at, () => {
-      if (candidate.incarnation === incarnation) run();
-    });
+    candidate.befalls(end, () => candidate.isPaused && this.#resume(candidate, variant));
   }
 
   #resume(candidate: SimulatedCandidate, variant: number): void {
@@ -382,7 +281,7 @@ export class ElectionSimulation {
     if (!this.scenario.hints || variant % 4 === 0) return;
     for (const other of this.#candidates) {
       if (other === gone || !other.isAlive) continue;
-      this.#deliver(other, "message", this.#agenda.now + this.#random.between(20, 1_200), () =>
+      other.deliver("message", this.#agenda.now + this.#random.between(20, 1_200), () =>
         this.#hint(other, variant, gone.me.incarnation),
       );
     }
@@ -396,22 +295,19 @@ export class ElectionSimulation {
     const evidence = [{ kind: "no-responders", at: 0, observer: observer.id } as const];
     this.#apply(observer, { kind: "hint", holder, evidence });
     if (variant % 5 === 0) {
-      this.#later(observer, "timer", 50, () => this.#apply(observer, { kind: "holder-alive", holder }));
+      observer.later("timer", 50, () => this.#apply(observer, { kind: "holder-alive", holder }));
     }
   }
 
   // After the storm
 
   #calm(): void {
-    this.#isCalm = true;
-    this.#storeAwayUntil = 0;
+    this.#network.calm();
     for (const candidate of this.#candidates) {
       candidate.requestsCutUntil = 0;
       candidate.answersCutUntil = 0;
       candidate.isEligible = true;
-      candidate.loseNext = undefined;
-      candidate.delayNextMs = 0;
-      candidate.onNextSwap = undefined;
+      candidate.nextSwap = {};
       if (candidate.isPaused) this.#resume(candidate, this.scenario.seed);
     }
     if (this.#candidates.some(({ isAlive }) => isAlive)) return;
@@ -436,7 +332,7 @@ export class ElectionSimulation {
     const others = this.#candidates.filter((candidate) => candidate !== leader && candidate.isAlive);
     const meant = others[this.#random.index(others.length)];
     const terms = this.#referee.termsGained;
-    leader.loseNext = ([undefined, "request", "answer"] as const)[this.#random.index(3)];
+    leader.nextSwap = { lose: ([undefined, "request", "answer"] as const)[this.#random.index(3)] };
     const isAddressed = meant !== undefined && this.#random.chance(70);
     this.#apply(leader, { kind: "release", to: isAddressed ? meant.id : undefined });
     this.#agenda.runUntil(this.#agenda.now + this.scenario.timing.swapTimeoutMs / slowestRate + handOverMarginMs);
@@ -450,6 +346,5 @@ export class ElectionSimulation {
   }
 }
 
-const fair: Scenario["weather"] = { lost: 0, doubled: 0, late: 0, stale: 0 };
 // Read apart from the narrowing of the caller: an action may come with a state of another kind.
 const state = (candidate: SimulatedCandidate): string => candidate.state.kind;

@@ -2,7 +2,8 @@
  * One candidate of a simulated election: its clock, its incarnations, and the events that wait while it is paused.
  * What it does with an event stands in `ElectionSimulation`, as `Elector` does it.
  */
-import { initialState, type Candidate, type ElectionState } from "../election.ts";
+import { initialState, type Candidate, type ElectionState } from "../election-state.ts";
+import type { Agenda } from "./agenda.ts";
 
 /** A resumed process finds messages in its sockets and timers that are due; in which order is chance. */
 export type Lane = "message" | "timer";
@@ -10,6 +11,12 @@ export type Lane = "message" | "timer";
 interface Waiting {
   readonly lane: Lane;
   readonly run: () => void;
+}
+
+export interface NextSwap {
+  readonly lose?: "request" | "answer" | undefined;
+  readonly delayMs?: number;
+  readonly onSent?: () => void;
 }
 
 export class SimulatedCandidate {
@@ -27,18 +34,15 @@ export class SimulatedCandidate {
   /** Simulated time until which its messages are lost. */
   requestsCutUntil = 0;
   answersCutUntil = 0;
-  /** The next message of a swap that is to be lost, once. */
-  loseNext: "request" | "answer" | undefined;
-  /** How late the answer to its next swap is, once. */
-  delayNextMs = 0;
-  /** Called when it next asks for a swap, once. */
-  onNextSwap: (() => void) | undefined;
+  /** What befalls its next swap, once. */
+  nextSwap: NextSwap = {};
   /** The present try for a term, on its own clock. */
   trying: { readonly term: number; readonly startedAt: number } | undefined;
   pausedSince = 0;
   #waiting: Waiting[] = [];
 
   constructor(
+    private readonly agenda: Agenda,
     readonly index: number,
     private readonly offset: number,
     /** Own milliseconds in one millisecond of true time. */
@@ -52,6 +56,37 @@ export class SimulatedCandidate {
     return this.offset + now * this.rate;
   }
 
+  takeNextSwap(): NextSwap {
+    const { nextSwap } = this;
+    this.nextSwap = {};
+    return nextSwap;
+  }
+
+  /** Runs `run` in this incarnation's process after a time on its own clock. */
+  later(lane: Lane, localMs: number, run: () => void): void {
+    this.deliver(lane, this.agenda.now + localMs / this.rate, run);
+  }
+
+  /** Runs `run` in this incarnation's process at a true time, or after the pause in which that falls. */
+  deliver(lane: Lane, at: number, run: () => void): void {
+    const { incarnation } = this;
+    const inTurn = () => {
+      if (this.incarnation === incarnation) run();
+    };
+    this.befalls(at, () => {
+      if (this.isPaused) this.#waiting.push({ lane, run: inTurn });
+      else run();
+    });
+  }
+
+  /** Something that befalls this incarnation from outside, paused or not. */
+  befalls(at: number, run: () => void): void {
+    const { incarnation } = this;
+    this.agenda.at(at, () => {
+      if (this.incarnation === incarnation) run();
+    });
+  }
+
   /** A new incarnation without memory. */
   begin(now: number): void {
     this.incarnation += 1;
@@ -60,9 +95,7 @@ export class SimulatedCandidate {
     this.isPaused = false;
     this.isReading = false;
     this.swaps = 0;
-    this.loseNext = undefined;
-    this.delayNextMs = 0;
-    this.onNextSwap = undefined;
+    this.nextSwap = {};
     this.trying = undefined;
     this.lastReadAt = this.clock(now);
     this.state = initialState(this.clock(now));
@@ -74,12 +107,6 @@ export class SimulatedCandidate {
     this.isPaused = false;
     this.incarnation += 1; // Whatever is still under way to it is nobody's.
     this.#waiting = [];
-  }
-
-  /** Runs `run` now, or after the pause. */
-  process(lane: Lane, run: () => void): void {
-    if (this.isPaused) this.#waiting.push({ lane, run });
-    else run();
   }
 
   pause(now: number): void {
