@@ -215,7 +215,7 @@ export class LocalCluster {
     return this.#control.act(action, target, stay).finally(() => {
       if (action !== "cut" && action !== "heal") return;
       if (action === "heal") this.#reporter.deliver();
-      this.#write();
+      this.#changed();
       this.events.emit("cuts");
     });
   }
@@ -283,8 +283,11 @@ export class LocalCluster {
         process.id,
         {
           id: process.id,
+          // The users' cable is the one that a cut pulls, so a balancer on a cut machine gets nobody.
           acceptsConnections: () =>
-            process.state.kind === "running" && this.supervisor.facts(process.id).acceptsConnections === true,
+            process.state.kind === "running" &&
+            this.supervisor.facts(process.id).acceptsConnections === true &&
+            !this.#cuts.isCut(process.program.machine),
           send: (message, socket) => process.send(message, socket),
         } satisfies DoorBalancer,
       ]),
