@@ -23,24 +23,26 @@ type Addresses = Pick<NatsServerOptions, "name" | "host" | "clientPort" | "monit
 const attemptMs = 2_000;
 
 /** Connects and waits for the server's greeting. */
-function greeted(host: string, port: number): Promise<void> {
+function greeted(host: string, port: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     const end = (error?: Error) => {
+      signal.removeEventListener("abort", giveUp);
       socket.destroy();
       if (error) reject(error);
       else resolve();
     };
-    socket.setTimeout(attemptMs, () => end(new Error(`${host}:${port} does not answer`)));
+    const giveUp = () => end(new Error(`${host}:${port} does not answer`));
+    signal.addEventListener("abort", giveUp, { once: true });
     socket.once("error", end);
     socket.once("data", () => end());
     socket.once("close", () => end(new Error(`${host}:${port} closed the connection`)));
   });
 }
 
-async function monitor(options: Addresses, path: string): Promise<unknown> {
+async function monitor(options: Addresses, path: string, signal: AbortSignal): Promise<unknown> {
   const response = await fetch(`http://${options.host ?? defaultHost}:${options.monitorPort}${path}`, {
-    signal: AbortSignal.timeout(attemptMs),
+    signal,
     headers: { connection: "close" },
   });
   const body: unknown = await response.json();
@@ -48,11 +50,15 @@ async function monitor(options: Addresses, path: string): Promise<unknown> {
   return body;
 }
 
+/** Aborts when `signal` does, or when one attempt takes too long. */
+const attempt = (signal: AbortSignal | undefined): AbortSignal =>
+  AbortSignal.any([AbortSignal.timeout(attemptMs), ...(signal ? [signal] : [])]);
+
 /** Resolves when the node greets clients and its JetStream runs. Rejects when `signal` aborts. */
 export function natsServerReady(options: Addresses, signal?: AbortSignal): Promise<void> {
   return until(options.name, signal, async () => {
-    await greeted(options.host ?? defaultHost, options.clientPort);
-    await monitor(options, "/healthz?js-enabled-only=true");
+    await greeted(options.host ?? defaultHost, options.clientPort, attempt(signal));
+    await monitor(options, "/healthz?js-enabled-only=true", attempt(signal));
   });
 }
 
@@ -70,8 +76,10 @@ async function jetStreamRequest(node: NatsAccess, operation: string, request: ob
   if (error) throw new Error(error.description ?? "JetStream refused");
 }
 
-async function expectLeader(nodes: readonly Addresses[]): Promise<void> {
-  const figures = await Promise.all(nodes.map(async (node) => (await monitor(node, "/jsz")) as JetStreamFigures));
+async function expectLeader(nodes: readonly Addresses[], signal: AbortSignal): Promise<void> {
+  const figures = await Promise.all(
+    nodes.map(async (node) => (await monitor(node, "/jsz", signal)) as JetStreamFigures),
+  );
   const leaders = new Set(figures.map(({ meta_cluster: meta }) => meta?.leader ?? ""));
   if (leaders.size !== 1 || leaders.has("")) throw new Error("the nodes do not agree on a JetStream leader");
 }
@@ -87,7 +95,7 @@ export function jetStreamReady(nodes: readonly (Addresses & NatsAccess)[], signa
   const [first] = nodes;
   if (first === undefined) return Promise.resolve();
   return until("JetStream", signal, async () => {
-    if (nodes.length > 1) await expectLeader(nodes);
+    if (nodes.length > 1) await expectLeader(nodes, attempt(signal));
     await jetStreamRequest(first, "CREATE", {
       name: probeStream,
       subjects: [probeStream],

@@ -46,19 +46,23 @@ function entriesOfPs(): Entry[] {
 }
 
 /** `root` and its living descendants out of `entries`, parents before children. */
-export function descendants(root: number, entries: readonly Entry[]): number[] {
+function treeOf(root: number, entries: readonly Entry[]): Entry[] {
   const living = entries.filter(({ state }) => state !== "Z" && state !== "X");
-  if (!living.some(({ pid }) => pid === root)) return [];
-  const children = new Map<number, number[]>();
-  for (const { pid, parent } of living) children.set(parent, [...(children.get(parent) ?? []), pid]);
-  const found = [root];
-  for (const pid of found) found.push(...(children.get(pid) ?? []));
+  const children = new Map<number, Entry[]>();
+  for (const entry of living) children.set(entry.parent, [...(children.get(entry.parent) ?? []), entry]);
+  const found = living.filter(({ pid }) => pid === root);
+  for (const { pid } of found) found.push(...(children.get(pid) ?? []));
   return found;
 }
 
+export const descendants = (root: number, entries: readonly Entry[]): number[] =>
+  treeOf(root, entries).map(({ pid }) => pid);
+
+const entriesNow = (): Entry[] => (process.platform === "linux" ? entriesOfProc() : entriesOfPs());
+
 /** `pid` and all its living descendants, parents first; empty when it is gone. */
 export function processTree(pid: number): number[] {
-  return descendants(pid, process.platform === "linux" ? entriesOfProc() : entriesOfPs());
+  return descendants(pid, entriesNow());
 }
 
 /** False when the process is gone already. */
@@ -72,24 +76,32 @@ function send(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** Stops the tree from the root down, again until nothing new shows: a stopped parent starts no more children. */
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+const mostStoppingMs = 1_000;
+
+/**
+ * Stops the tree from the root down, again until nothing new shows and nothing runs: a stopped parent starts no more
+ * children, but on busy cores a process goes on for a moment after the signal was sent.
+ */
 function stopTree(root: number): number[] {
   const stopped = new Set<number>();
-  // Each round finds what was started before its parent stopped; the bound is for a tree that we may not stop.
-  for (let round = 0; round < 20; round++) {
-    const fresh = processTree(root).filter((pid) => !stopped.has(pid));
-    if (fresh.length === 0) break;
-    for (const pid of fresh) {
+  for (const deadline = performance.now() + mostStoppingMs; ;) {
+    const tree = treeOf(root, entriesNow());
+    const fresh = tree.filter(({ pid }) => !stopped.has(pid));
+    for (const { pid } of fresh) {
       send(pid, "SIGSTOP");
       stopped.add(pid);
     }
+    // D: in the kernel for a disk; it stops before it does anything of its own.
+    const isQuiet = fresh.length === 0 && tree.every(({ state }) => /[TtD]/.test(state));
+    if (isQuiet || performance.now() > deadline) return [...stopped];
+    Atomics.wait(sleeper, 0, 0, 1);
   }
-  return [...stopped];
 }
 
 /**
  * Sends `signal` to `pid` and all its descendants. For SIGKILL and SIGSTOP the parents stop first, so that none
- * starts a new child meanwhile. Returns the processes that got it.
+ * starts a new child meanwhile; after SIGSTOP all of them stand still. Returns the processes that got it.
  */
 export function signalTree(pid: number, signal: NodeJS.Signals): number[] {
   if (!Number.isInteger(pid) || pid <= 1) throw new RangeError(`${pid} is not the id of a process of ours.`);

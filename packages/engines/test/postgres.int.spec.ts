@@ -50,8 +50,9 @@ describe("a PostgreSQL instance", () => {
     options = await optionsIn(sharedFolder);
   });
   afterEach(async () => {
-    await Promise.allSettled(clients.splice(0).map((client) => client.end()));
+    // The servers first: a frozen one would not answer a farewell.
     await Promise.all(running.splice(0).map((server) => server.kill()));
+    await Promise.allSettled(clients.splice(0).map((client) => client.end()));
     rmSync(folder, { recursive: true, force: true });
   });
   afterAll(() => rmSync(sharedFolder, { recursive: true, force: true }));
