@@ -131,7 +131,7 @@ describe("two heartbeat-monitors beside beating services on three NATS nodes", (
 
   it("hear a draining service beat until its end, not ready", async () => {
     const leaving = services[0]!;
-    await leaving.terminate();
+    expect(await leaving.terminate()).toEqual({ code: 0, signal: null });
     const last = cluster.beats.findLast(({ instance }) => instance.incarnation === leaving.incarnation)!;
     expect(last).toMatchObject({ ready: false, load: 7 });
     expect(cluster.verdicts(monitorIds[1]!, leaving.incarnation)).not.toContain("silent");
@@ -145,5 +145,12 @@ describe("two heartbeat-monitors beside beating services on three NATS nodes", (
     expect(metrics).toMatch(/understudy_instance_load\{id="app-server-b",[^}]*\} 7/);
     expect(metrics).toMatch(/understudy_machine_memory_available_bytes\{machine="machine-b"\} [1-9]/);
     expect(metrics).toMatch(/understudy_detector_reports_total\{verdict="silent"\} [1-9]/);
+  });
+
+  it("end in order", async () => {
+    for (const monitor of cluster.monitors) {
+      expect(await monitor.terminate()).toEqual({ code: 0, signal: null });
+      expect(monitor.log.filter(({ level = 0 }) => level >= 50)).toEqual([]);
+    }
   });
 });

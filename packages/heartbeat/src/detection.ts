@@ -60,7 +60,8 @@ export interface DetectionSettings {
 
 /** An instance that was silent for so long is forgotten: it left, or the message server has long decided. */
 export const forgetAfterMs = 10 * 60_000;
-const leastProbes = 2;
+// Fewer in the time of a suspicion mean that the observer itself was late.
+const leastProbes = 3;
 // A busy process may be late by some 100 ms on a starved machine; suspicion should not flicker.
 const leastSuspicionMs = 500;
 
