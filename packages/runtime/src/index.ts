@@ -22,6 +22,7 @@ export {
 export { HandlesRequest, InstanceServer, parseRequest, WireErrorFilter } from "./nats/instance-server.ts";
 export { call, listen, NoAnswerError, NoRespondersHint, publish, type CallOptions } from "./nats/messages.ts";
 export { SettingsWatch } from "./nats/settings-watch.ts";
+export { isRevisionConflict } from "./nats/revision-conflict.ts";
 export { Readiness } from "./ops/readiness.ts";
 export {
   createPool,

@@ -2,7 +2,7 @@
  * The cluster's history in a JetStream stream. Only the leader appends, each entry at the sequence after the last one
  * it knows of: a leader of an older term finds the sequence taken by a newer term and appends nothing (L5).
  */
-import { jetstream, jetstreamManager, JetStreamApiError, RetentionPolicy, StorageType } from "@nats-io/jetstream";
+import { jetstream, jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import {
   historyEntry,
   historyStream,
@@ -12,7 +12,14 @@ import {
   type LeaderTerm,
 } from "@understudy/contracts";
 import { StaleTermError } from "@understudy/leadership";
-import { Backoff, OperationalError, pause, type Log, type NatsConnections } from "@understudy/runtime";
+import {
+  isRevisionConflict,
+  Backoff,
+  OperationalError,
+  pause,
+  type Log,
+  type NatsConnections,
+} from "@understudy/runtime";
 
 type Draft = HistoryEntry extends infer Entry
   ? Entry extends HistoryEntry
@@ -20,7 +27,6 @@ type Draft = HistoryEntry extends infer Entry
     : never
   : never;
 
-const wrongLastSequence = new Set([10071, 10164]);
 const entriesMost = 10_000;
 
 export class HistoryLog {
@@ -90,7 +96,7 @@ export class HistoryLog {
         return;
       } catch (error) {
         if (error instanceof StaleTermError) throw error;
-        const isConflict = error instanceof JetStreamApiError && wrongLastSequence.has(error.code);
+        const isConflict = isRevisionConflict(error);
         const before = this.#last;
         this.#last = undefined;
         if (isConflict) continue;

@@ -2,11 +2,10 @@
  * A value in NATS KV that only the leader writes. It carries the term of its writer, each write is a compare-and-swap,
  * and a writer with an older term is refused: once a new leader has written, the old one never can again (L5).
  */
-import { JetStreamApiError } from "@nats-io/jetstream";
 import type { KV } from "@nats-io/kv";
 import type { LeaderTerm } from "@understudy/contracts";
 import { StaleTermError } from "@understudy/leadership";
-import { OperationalError } from "@understudy/runtime";
+import { isRevisionConflict, OperationalError } from "@understudy/runtime";
 import type { z } from "zod";
 
 export interface Stored<Value> {
@@ -14,7 +13,6 @@ export interface Stored<Value> {
   readonly revision: number;
 }
 
-const wrongLastSequence = new Set([10071, 10164]);
 const attemptsMost = 20;
 
 export class GuardedValue<Value extends { readonly term: number }> {
@@ -56,7 +54,7 @@ export class GuardedValue<Value extends { readonly term: number }> {
       const text = JSON.stringify(value);
       return expected === 0 ? await this.kv.create(this.key, text) : await this.kv.update(this.key, text, expected);
     } catch (error) {
-      if (error instanceof JetStreamApiError && wrongLastSequence.has(error.code)) return undefined;
+      if (isRevisionConflict(error)) return undefined;
       throw error;
     }
   }

@@ -2,16 +2,14 @@
  * The lease in NATS KV: one bucket, hence one stream and one Raft group, per role (L1), so that its Raft leader can be
  * kept off the role leader's machine (L6) without moving anything else.
  */
-import { jetstream, jetstreamManager, JetStreamApiError, type JetStreamClient } from "@nats-io/jetstream";
+import { jetstream, jetstreamManager, type JetStreamClient } from "@nats-io/jetstream";
 import { Kvm, type KV } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { Backoff, pause, type Log } from "@understudy/runtime";
+import { isRevisionConflict, Backoff, pause, type Log } from "@understudy/runtime";
 import { lease as leaseSchema, type Lease, type SeenLease } from "../lease.ts";
 import type { LeaseStore, SwapResult } from "../lease-store.ts";
 
 const key = "lease";
-// nats-server: JSStreamWrongLastSequenceErrF and ...ConstantErr, the answers to a failed compare-and-swap.
-const wrongLastSequence = new Set([10071, 10164]);
 
 export const leaseBucket = (role: string): string => `understudy_lease_${role}`;
 export const leaseStream = (role: string): string => `KV_${leaseBucket(role)}`;
@@ -81,7 +79,7 @@ export class NatsLeaseStore implements LeaseStore {
       });
       return { kind: "swapped", revision: ack.seq };
     } catch (error) {
-      if (error instanceof JetStreamApiError && wrongLastSequence.has(error.code)) return { kind: "refused" };
+      if (isRevisionConflict(error)) return { kind: "refused" };
       return { kind: "unknown", reason: (error as Error).message };
     }
   }
