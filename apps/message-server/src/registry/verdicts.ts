@@ -7,6 +7,7 @@
  *
  * While PostgreSQL is away the verdict waits and is tried again; balancers already avoid the server.
  */
+import type { NatsConnection } from "@nats-io/transport-node";
 import { Inject, Injectable } from "@nestjs/common";
 import { declaredLost, probe, type Evidence, type LeaderTerm, type RegisteredServer } from "@understudy/contracts";
 import { BeatBoard } from "@understudy/heartbeat";
@@ -31,6 +32,7 @@ const inShort = ([first]: readonly Evidence[]): string =>
 @Injectable()
 export class Verdicts {
   readonly #underWay = new Set<string>();
+  readonly #lifelines: NatsConnection[] = [];
   #term: { leader: LeaderTerm; signal: AbortSignal } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #listeningSince = 0;
@@ -51,6 +53,7 @@ export class Verdicts {
   ) {
     this.evidence.onExit(() => this.#look());
     this.evidence.onReport(() => this.#look());
+    this.nats.onLifeline((connection) => this.#lifelines.push(connection));
     this.nats.onConnected(() => (this.#listeningSince = performance.now()));
   }
 
@@ -189,12 +192,11 @@ export class Verdicts {
     return undefined;
   }
 
-  async #answersProbe(instance: RegisteredServer["instance"]): Promise<boolean> {
-    try {
-      const { incarnation } = await call(this.nats.main, probe, {}, { id: instance.id, timeoutMs: 300 });
-      return incarnation === instance.incarnation;
-    } catch {
-      return false;
-    }
+  /** Asked through every NATS node: one that is frozen must not make a living server look dead. */
+  async #answersProbe({ id, incarnation }: RegisteredServer["instance"]): Promise<boolean> {
+    const answers = await Promise.allSettled(
+      [this.nats.main, ...this.#lifelines].map((connection) => call(connection, probe, {}, { id, timeoutMs: 300 })),
+    );
+    return answers.some((answer) => answer.status === "fulfilled" && answer.value.incarnation === incarnation);
   }
 }
