@@ -14,7 +14,7 @@
  */
 import { EventEmitter } from "node:events";
 import { serviceKind, type ControlAction, type ControlReply, type RunFile } from "@understudy/contracts";
-import { freePorts, Reaper } from "@understudy/engines";
+import { freePorts, natsServerBinary, postgresBinaries, Reaper } from "@understudy/engines";
 import { OperationalError } from "@understudy/runtime/errors";
 import { pause } from "@understudy/runtime/wait";
 import { ClusterControl } from "./control.ts";
@@ -25,7 +25,7 @@ import { checkLayout, standardLayout, type Layout } from "./layout.ts";
 import { MachineCuts } from "./machine-cuts.ts";
 import { host, planCluster, portsNeeded, type ClusterPlan } from "./plan.ts";
 import { networkId, programsOf } from "./programs.ts";
-import { answers } from "./readiness.ts";
+import { allRun, answers } from "./readiness.ts";
 import { standardRestartPolicy, type RestartPolicy } from "./restart-policy.ts";
 import { databaseUrls, describeRun, RunFileWriter } from "./run-file.ts";
 import { secret, type Secret } from "./secrets.ts";
@@ -106,6 +106,7 @@ export class LocalCluster {
   static async open(options: LocalClusterOptions): Promise<LocalCluster> {
     const layout = options.layout ?? standardLayout;
     checkLayout(layout);
+    requireEngines(layout);
     const folder = new StateFolder(options.stateDir);
     folder.make();
     const claim = SupervisorClaim.take(folder.lock, folder.ledger);
@@ -154,6 +155,11 @@ export class LocalCluster {
   async start(): Promise<void> {
     this.#port = await this.#door.start(host, this.options.port ?? 0);
     await this.#server.start();
+    // Somebody may have wanted it to end in the meantime.
+    if (this.isStopping) {
+      await Promise.all([this.#door.stop(), this.#server.stop()]);
+      return;
+    }
     this.#reporter.start();
     this.supervisor.start();
     this.#write();
@@ -168,7 +174,7 @@ export class LocalCluster {
     this.#stopping.signal.addEventListener("abort", abort);
     try {
       if (this.isStopping) abort();
-      await this.#allRun(giveUp.signal);
+      await allRun(this.supervisor, giveUp.signal);
       const serves = (kind: string) => this.plan.services.some((service) => service.kind === kind);
       if (!serves("load-balancer") || !serves("app-server")) return;
       if (await answers(`${this.url}/api/items?limit=1`, giveUp.signal)) return;
@@ -337,34 +343,11 @@ export class LocalCluster {
   #write(): void {
     if (this.#port !== 0) this.#runFile.write(this.runFile);
   }
-
-  #allRun(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const { processes } = this.supervisor;
-      const waitingFor = () => processes.filter(({ state }) => state.kind !== "running" && state.kind !== "frozen");
-      const finish = (error?: OperationalError) => {
-        this.supervisor.off("state", look);
-        signal.removeEventListener("abort", giveUp);
-        if (error) reject(error);
-        else resolve();
-      };
-      const look = () => {
-        const missing = waitingFor();
-        if (missing.length === 0) return finish();
-        const hopeless = missing.filter(({ state }) => state.kind === "stopped" && state.reason === "configuration");
-        if (hopeless.length > 0) finish(notReady("cannot start with its configuration", hopeless));
-      };
-      const giveUp = () => finish(notReady("does not run", waitingFor()));
-      if (signal.aborted) return giveUp();
-      signal.addEventListener("abort", giveUp);
-      this.supervisor.on("state", look);
-      look();
-    });
-  }
 }
 
-const notReady = (what: string, processes: readonly SupervisedProcess[]): OperationalError =>
-  new OperationalError(
-    "unavailable",
-    processes.map(({ id, log }) => `${id} ${what}: ${log.lastWords() || "it said nothing"} (${log.path})`).join("\n"),
-  );
+/** Said once, before anything starts. @throws EngineMissingError */
+function requireEngines(layout: Layout): void {
+  const runs = (kind: "nats" | "postgres") => layout.some((machine) => machine.runs.includes(kind));
+  if (runs("nats")) natsServerBinary();
+  if (runs("postgres")) postgresBinaries();
+}

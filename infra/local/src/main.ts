@@ -59,14 +59,16 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 async function tellWhenReady(cluster: LocalCluster, progress: Progress): Promise<void> {
-  for (;;) {
+  for (let told = ""; ;) {
     try {
       await cluster.whenReady(patienceMs);
       return progress.say(`Understudy is ready: ${cluster.url}`);
     } catch (error) {
       if (cluster.isStopping) return;
-      progress.say(`Not ready yet:\n${(error as Error).message}`);
-      // A fault of the configuration is told at once and again only when something moved.
+      const { message } = error as Error;
+      if (message !== told) progress.say(`Not ready yet:\n${message}`);
+      told = message;
+      // A fault of the configuration is known at once, so look again only when something moved.
       await cluster.changed();
     }
   }

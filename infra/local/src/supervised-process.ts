@@ -144,6 +144,8 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
   /** Asks it to end and waits for that; kills it after `timeoutMs`. It stays down. */
   async stop(timeoutMs: number): Promise<void> {
     this.#stayDown();
+    // A preparation may run programs of its own (initdb); it cannot be cut short, and ends by itself.
+    await this.#preparation;
     if (this.#child === undefined) return;
     const ended = this.ended();
     if (this.#state.kind === "frozen") this.#signal("SIGCONT");
@@ -156,11 +158,10 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
     clearTimeout(timer);
   }
 
-  /** Resolves at the end of the child that lives now; at once when none does. */
-  ended(): Promise<void> {
-    return this.#child === undefined
-      ? Promise.resolve()
-      : new Promise((resolve) => this.once("ended", () => resolve()));
+  /** Resolves at the end of the child that lives now; when none does, as soon as no start is being prepared. */
+  async ended(): Promise<void> {
+    if (this.#child === undefined) await this.#preparation;
+    else await new Promise<void>((resolve) => this.once("ended", () => resolve()));
   }
 
   /** False when there is nobody to tell. Never throws: the channel may break at any time. */
