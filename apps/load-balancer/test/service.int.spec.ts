@@ -40,7 +40,7 @@ class TestMessageServer {
   }
 
   async store(table: RoutingTable): Promise<void> {
-    const bucket = await new Kvm(jetstream(this.connection)).create(stateBucket);
+    const bucket = await new Kvm(jetstream(this.connection, { timeout: 30_000 })).create(stateBucket);
     await bucket.put(routingKey, JSON.stringify({ ...table, term: table.leader.term }));
   }
 
