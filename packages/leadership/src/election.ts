@@ -93,7 +93,7 @@ function whileFollowing(state: Following, event: ElectionEvent, setting: Electio
 }
 
 /** Why this candidate may try for the lease now; undefined when it may not. */
-function causeToTry(state: Following, setting: ElectionSetting): Cause | undefined {
+function reasonToTry(state: Following, setting: ElectionSetting): Cause | undefined {
   const { seen, hint } = state;
   const { me, now, timing, wallClock } = setting;
   const own = (kind: Evidence["kind"], detail?: string): Cause => ({
@@ -123,7 +123,7 @@ function causeToTry(state: Following, setting: ElectionSetting): Cause | undefin
 
 function reconsider(state: Following, setting: ElectionSetting): Step {
   if (state.reading || !setting.isEligible) return stay(state);
-  const cause = causeToTry(state, setting);
+  const cause = reasonToTry(state, setting);
   return cause === undefined ? stay(state) : acquire(state, cause, setting);
 }
 

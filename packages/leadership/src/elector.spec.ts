@@ -190,6 +190,29 @@ describe("an elector", () => {
     expect(failures).toBe(3);
   });
 
+  it("does not storm a store that refuses at once, as a stream without a Raft leader does", async () => {
+    const store = new InMemoryLeaseStore();
+    let asked = 0;
+    let onEnough: () => void = () => undefined;
+    const enough = new Promise<void>((resolve) => {
+      onEnough = resolve;
+    });
+    const swap = store.compareAndSwap.bind(store);
+    store.compareAndSwap = (...parameters) => {
+      asked += 1;
+      if (asked < 10) return Promise.resolve({ kind: "unknown", reason: "503" });
+      onEnough();
+      return swap(...parameters);
+    };
+    const a = electorOn(store, "a");
+    const first = leads(a);
+    const startedAt = performance.now();
+    a.start();
+    await enough;
+    expect(performance.now() - startedAt).toBeGreaterThan(9 * 20);
+    expect((await first).term).toBe(1);
+  });
+
   it("refuses a timing that contradicts itself", () => {
     const timing = { ...standardTiming, silenceMs: 5_000 };
     expect(() => electorOn(new InMemoryLeaseStore(), "a", { timing })).toThrow(RangeError);

@@ -38,6 +38,9 @@ interface ElectorEvents {
 
 const tickMs = 100;
 const readAgainMs = 100;
+// After a swap that failed. A stream without a Raft leader answers 503 at once, for seconds: a candidate that reads and
+// tries again at once asks it hundreds of times a second and starves the election that it waits for.
+const readAfterFailureMs = 25;
 // The watch is the fast way; the read mends a watch that died unnoticed.
 const readEveryMs = 2_000;
 const handOverMs = 5_000;
@@ -163,7 +166,7 @@ export class Elector extends EventEmitter<ElectorEvents> {
           void this.#swap(action.id, action.expectedRevision, action.lease);
           break;
         case "read":
-          void this.#read();
+          void this.#read(readAfterFailureMs);
           break;
         case "lead":
           this.#tell("lead", leaderTermOf(action.held), action.evidence, action.predecessor);
@@ -205,9 +208,10 @@ export class Elector extends EventEmitter<ElectorEvents> {
   }
 
   /** Reads until it succeeds: the core waits for the answer. */
-  async #read(): Promise<void> {
+  async #read(afterMs = 0): Promise<void> {
     if (this.#isReading) return;
     this.#isReading = true;
+    if (afterMs > 0) await pause(afterMs, this.#stopped.signal);
     while (!this.#stopped.signal.aborted) {
       try {
         const seen = await this.options.store.read();

@@ -8,6 +8,7 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { isRevisionConflict, Backoff, pause, type Log } from "@understudy/runtime";
 import { lease as leaseSchema, type Lease, type SeenLease } from "../lease.ts";
 import type { LeaseStore, SwapResult } from "../lease-store.ts";
+import { LeaseWatch } from "./lease-watch.ts";
 
 const key = "lease";
 
@@ -22,8 +23,9 @@ export interface NatsLeaseStoreOptions {
 }
 
 export class NatsLeaseStore implements LeaseStore {
+  readonly #watches = new Set<LeaseWatch>();
+
   private constructor(
-    private readonly connection: NatsConnection,
     private readonly kv: KV,
     private readonly js: JetStreamClient,
     private readonly options: NatsLeaseStoreOptions,
@@ -46,7 +48,7 @@ export class NatsLeaseStore implements LeaseStore {
           history: 1,
           storage: "file",
         });
-        return new NatsLeaseStore(connection, kv, jetstream(connection), options, log);
+        return new NatsLeaseStore(kv, jetstream(connection), options, log);
       } catch (error) {
         // Some tries are normal at a start; what does not pass must be seen, but not in a loop.
         const isWorthSaying = attempt === 10 || attempt % 100 === 0;
@@ -58,9 +60,9 @@ export class NatsLeaseStore implements LeaseStore {
 
   async read(): Promise<SeenLease | undefined> {
     const entry = await this.kv.get(key);
-    return entry === null || entry.operation !== "PUT"
-      ? undefined
-      : { lease: leaseSchema.parse(entry.json()), revision: entry.revision };
+    if (entry === null || entry.operation !== "PUT") return undefined;
+    for (const watch of this.#watches) watch.expect(entry.revision);
+    return { lease: leaseSchema.parse(entry.json()), revision: entry.revision };
   }
 
   async compareAndSwap(expectedRevision: number, next: Lease): Promise<SwapResult> {
@@ -85,30 +87,13 @@ export class NatsLeaseStore implements LeaseStore {
   }
 
   watch(onChange: (seen: SeenLease) => void): () => void {
-    const stop = new AbortController();
-    void this.#watchForEver(onChange, stop.signal);
-    return () => stop.abort();
-  }
-
-  async #watchForEver(onChange: (seen: SeenLease) => void, signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(50, 1_000);
-    while (!signal.aborted && !this.connection.isClosed()) {
-      try {
-        const entries = await this.kv.watch({ key });
-        const stop = () => entries.stop();
-        if (signal.aborted) return stop();
-        signal.addEventListener("abort", stop, { once: true });
-        for await (const entry of entries) {
-          backoff.reset();
-          if (signal.aborted) break;
-          if (entry.operation === "PUT") onChange({ lease: leaseSchema.parse(entry.json()), revision: entry.revision });
-        }
-        signal.removeEventListener("abort", stop);
-      } catch (error) {
-        this.log.debug({ reason: (error as Error).message }, "the watch of the lease broke");
-      }
-      await pause(backoff.nextMs(), signal);
-    }
+    const watch = new LeaseWatch(this.kv, key, onChange, this.log);
+    this.#watches.add(watch);
+    watch.start();
+    return () => {
+      this.#watches.delete(watch);
+      watch.stop();
+    };
   }
 }
 
