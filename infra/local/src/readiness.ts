@@ -30,7 +30,7 @@ export async function answers(url: string, signal: AbortSignal): Promise<boolean
 const notReady = (what: string, processes: readonly SupervisedProcess[]): OperationalError =>
   new OperationalError(
     "unavailable",
-    processes.map(({ id, log }) => `${id} ${what}: ${log.lastWords() || "it said nothing"} (${log.path})`).join("\n"),
+    processes.map(({ id, log, lastWords }) => `${id} ${what}${lastWords && `: ${lastWords}`} (${log.path})`).join("\n"),
   );
 
 /**

@@ -22,7 +22,7 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { ProcessKind } from "@understudy/contracts";
 import { signalTree, type SpawnSpec } from "@understudy/engines";
-import type { LogFile } from "./log-file.ts";
+import { tellingLine, type LogFile } from "./log-file.ts";
 import { afterEnding, type RestartPolicy } from "./restart-policy.ts";
 
 /** How a process is started and how it shows that it serves. */
@@ -79,6 +79,7 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
   #preparation: Promise<unknown> = Promise.resolve();
   #starts = 0;
   #earlyEndings = 0;
+  #lastWords = "";
 
   constructor(
     readonly program: Program,
@@ -96,6 +97,10 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
   /** Starts after the first. */
   get restarts(): number {
     return Math.max(0, this.#starts - 1);
+  }
+  /** Why its last life ended, in its own words. */
+  get lastWords(): string {
+    return this.#lastWords;
   }
   get pid(): number | null {
     return this.#child?.pid ?? null;
@@ -241,7 +246,9 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
     const at = Date.now();
     const before = this.#state;
     const wasAsked = before.kind === "ending";
-    const lastWords = reason ?? (wasAsked || signal === "SIGKILL" ? "" : this.log.lastWords());
+    const words = wasAsked || signal === "SIGKILL" ? "" : this.log.lastWords();
+    const lastWords = reason === undefined ? words : tellingLine(reason);
+    this.#lastWords = lastWords;
     this.emit("ended", { pid, exitCode, signal, at, wasAsked, lastWords });
     if (this.#staysDown) return this.#become({ kind: "stopped", reason: "asked" });
     const livedMs = "startedAt" in before ? performance.now() - before.startedAt : 0;
