@@ -78,7 +78,9 @@ export class MonitoredCluster {
   /** Stores settings as a message server would; the bucket is made when there is none. */
   async configure(version: number, settings: object): Promise<void> {
     const connection = await this.nats.connect("configuration");
-    const bucket = await new Kvm(jetstream(connection)).create(configurationBucket, { replicas: 3 });
+    const bucket = await new Kvm(jetstream(connection, { timeout: 30_000 })).create(configurationBucket, {
+      replicas: 3,
+    });
     const stored = {
       version,
       term: 1,

@@ -155,7 +155,7 @@ describe("the load-balancer service", () => {
       changeIds: [],
       settings: { ...settings, loadBalancers: { ...settings.loadBalancers, holdMs: 50 } },
     };
-    const bucket = await new Kvm(jetstream(connection)).create(configurationBucket);
+    const bucket = await new Kvm(jetstream(connection, { timeout: 30_000 })).create(configurationBucket);
     await bucket.put(settingsKey, JSON.stringify(stored));
     // One held by the default (10 s) may come first.
     await eventually(
