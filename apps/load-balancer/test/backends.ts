@@ -31,7 +31,11 @@ async function backendOf(server: Server): Promise<Backend> {
       if (!server.listening) return;
       const closed = once(server, "close");
       server.close();
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) {
+        // Node 20 leaks a handle that is reset while it shuts down, and then never ends.
+        if (socket.writableEnded) socket.destroy();
+        else socket.resetAndDestroy();
+      }
       await closed;
     },
     async revive() {

@@ -144,6 +144,32 @@ describe("an app server that fails", () => {
     },
   );
 
+  it("gives each request one answer, its own, when two servers answer it at about the same time", async () => {
+    const slow = () =>
+      httpBackend((incoming, response) => {
+        setTimeout(() => response.end(incoming.url), 150 + Math.random() * 60);
+      });
+    const bad = await slow();
+    const other = await slow();
+    await start(bad);
+    others.push(other);
+    // Suspect ones only: every request is soon at both.
+    rig.route([bad, { state: "suspect" }], [other, { state: "suspect" }]);
+    const pool = new Pool(rig.url, { connections: 8 });
+    const texts = await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        const { body } = await pool.request({ path: `/${index}`, method: "GET" });
+        return body.text();
+      }),
+    );
+    await pool.destroy();
+    expect(texts).toEqual(Array.from({ length: 40 }, (_, index) => `/${index}`));
+    expect(rig.balancer.counters.repeats.hedged).toBeGreaterThan(0);
+    expect(rig.balancer.counters.answers[2]).toBe(40);
+    expect(rig.balancer.upstreams.current.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+    expect(rig.balancer.traffic.attempts.size).toBe(0);
+  });
+
   it("a server that is taken out of the table and works gets its answers through", async () => {
     const bad = await httpBackend((_incoming, response) => {
       setTimeout(() => response.end("finished"), 400);
