@@ -2,7 +2,7 @@
  * Asks the holder of the lease whether it is there, many times a second, and turns what it hears into hints (L4).
  *
  * - 503 on the holder's own subject through *every* NATS node that we reach: its process is gone. One node is not
- *   enough: a node that has just started knows no subscriptions yet.
+ *   enough, and a node that has just started is no witness: it knows no subscriptions before the holder is back on it.
  * - an answer from another incarnation of the same id: the holder was restarted, its old self is gone.
  * - no answer for `unansweredMs` through any node while our own event loop was healthy and a node was reached all that
  *   time: frozen, or its machine fell silent.
@@ -30,9 +30,17 @@ export interface HolderProbeOptions {
 // Longest own stall that still lets silence count: longer ones restart the measure.
 const ownStallMs = 250;
 
+// How long a NATS node must have been up, as far as we know, before its 503 means anything. Clients come back within
+// some 300 ms, on a busy machine later. A first connection tells nothing of the node's age; most are old.
+const restartedNodeMs = 2_000;
+const newLinkMs = 500;
+
 interface Lifeline {
   readonly connection: NatsConnection;
   readonly state: LifelineState;
+  /** New at each start of the node. */
+  nodeIncarnation: string | undefined;
+  isWitnessFrom: number;
 }
 
 export class HolderProbe {
@@ -56,7 +64,9 @@ export class HolderProbe {
   }
 
   start(): void {
-    this.options.nats.onLifeline((connection, _server, state) => this.#lifelines.push({ connection, state }));
+    this.options.nats.onLifeline((connection, _server, state) =>
+      this.#lifelines.push({ connection, state, nodeIncarnation: undefined, isWitnessFrom: Infinity }),
+    );
     this.#lastRoundAt = performance.now();
     this.#timer = setInterval(() => this.#round(), this.#everyMs);
   }
@@ -84,9 +94,9 @@ export class HolderProbe {
       this.#heardAt = undefined;
       this.#silentSince = now;
     }
-    const standing = this.#standing;
+    const standing = this.#standing(now);
     // Silence says something only while we ourselves run and are connected.
-    if (stalled || standing.length === 0) this.#silentSince = now;
+    if (stalled || !standing.some((link) => link.isWitnessFrom <= now)) this.#silentSince = now;
     const silentMs = now - this.#silentSince;
     if (silentMs >= this.#unansweredMs) {
       this.#hint(holder, "unanswered-probes", `no answer for ${Math.round(silentMs)} ms`);
@@ -99,22 +109,32 @@ export class HolderProbe {
   }
 
   /** A node that is gone must not be waited for: what the others say is all that can be known. */
-  get #standing(): NatsConnection[] {
-    return this.#lifelines
-      .filter(({ connection, state }) => state.connected && !connection.isClosed())
-      .map(({ connection }) => connection);
+  #standing(now: number): Lifeline[] {
+    const standing = this.#lifelines.filter(({ connection, state }) => state.connected && !connection.isClosed());
+    for (const link of standing) {
+      const nodeIncarnation = link.connection.info?.server_id;
+      if (nodeIncarnation === undefined || nodeIncarnation === link.nodeIncarnation) continue;
+      link.isWitnessFrom = now + (link.nodeIncarnation === undefined ? newLinkMs : restartedNodeMs);
+      link.nodeIncarnation = nodeIncarnation;
+    }
+    return standing;
   }
 
-  async #ask(link: NatsConnection, holder: SeenLease["lease"]["holder"]): Promise<void> {
-    const heard = await this.#probe(link, holder);
-    if (heard !== "gone" || this.#isConfirming) return;
+  async #ask(link: Lifeline, holder: SeenLease["lease"]["holder"]): Promise<void> {
+    const heard = await this.#probe(link.connection, holder);
+    const now = performance.now();
+    if (heard !== "gone" || link.isWitnessFrom > now || this.#isConfirming) return;
     this.#isConfirming = true;
     try {
-      const others = this.#standing.filter((other) => other !== link);
-      const answers = await Promise.all(others.map((other) => this.#probe(other, holder, 250)));
-      if (answers.every((answer) => answer === "gone" || answer === "unreachable")) {
-        this.#hint(holder, "no-responders", `no NATS node knows it (${1 + others.length} asked)`);
-      }
+      const others = this.#standing(now).filter((other) => other !== link);
+      const answers = await Promise.all(others.map((other) => this.#probe(other.connection, holder, 250)));
+      const isGone = answers.every(
+        (answer, index) =>
+          answer === "gone" ||
+          answer === "unreachable" ||
+          (answer === "silent" && (others[index]?.isWitnessFrom ?? 0) > now),
+      );
+      if (isGone) this.#hint(holder, "no-responders", `no NATS node knows it (${1 + others.length} asked)`);
     } finally {
       this.#isConfirming = false;
     }

@@ -78,6 +78,8 @@ process.on("SIGTERM", () => {
 holderProbe.start();
 elector.start();
 while (nats.lifelines.some(({ connected }) => !connected)) await new Promise((resolve) => setTimeout(resolve, 10));
+// Old enough to be believed what they say of the holder.
+await new Promise((resolve) => setTimeout(resolve, 700));
 say("ready");
 // What a handler of it would do: an effect for each moment in which it may.
 setInterval(() => {

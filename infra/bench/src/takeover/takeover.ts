@@ -3,7 +3,7 @@
  *
  *     npm run bench -w infra/bench -- takeover [--process 200] [--machine 20] [--freeze 20] [--hand-over 20] [--silent 10] [--etcd 10]
  */
-import { LocalCluster } from "@understudy/local";
+import { LocalCluster, standardRestartPolicy } from "@understudy/local";
 import { temporaryFolder } from "@understudy/testkit";
 import { parseArgs } from "node:util";
 import { markdownRow, summarise } from "../statistics.ts";
@@ -63,7 +63,12 @@ async function loseMessageServers(
   results: Map<string, readonly number[]>,
 ): Promise<void> {
   const folder = temporaryFolder("bench-takeover");
-  const cluster = await LocalCluster.start({ stateDir: folder.path, port: 0 });
+  const cluster = await LocalCluster.start({
+    stateDir: folder.path,
+    port: 0,
+    // Killed all the time: the waits must not grow.
+    restart: { ...standardRestartPolicy, steadyMs: 0 },
+  });
   const view = await ClusterView.open(cluster);
   const keep = (name: string, rounds: readonly TakeoverRound[]) => {
     results.set(
