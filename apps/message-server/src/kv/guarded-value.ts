@@ -5,7 +5,7 @@
 import type { KV } from "@nats-io/kv";
 import type { LeaderTerm } from "@understudy/contracts";
 import { StaleTermError } from "@understudy/leadership";
-import { isRevisionConflict, OperationalError } from "@understudy/runtime";
+import { isRevisionConflict, OperationalError, pause } from "@understudy/runtime";
 import type { z } from "zod";
 
 export interface Stored<Value> {
@@ -14,6 +14,7 @@ export interface Stored<Value> {
 }
 
 const attemptsMost = 20;
+const rereadMs = 2_000;
 
 export class GuardedValue<Value extends { readonly term: number }> {
   constructor(
@@ -60,24 +61,40 @@ export class GuardedValue<Value extends { readonly term: number }> {
   }
 
   /** Follows the value until `signal` aborts; survives outages. */
-  async follow(
-    onChange: (value: Value) => void,
-    signal: AbortSignal,
-    wait: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+  follow(onChange: (value: Value) => void, signal: AbortSignal): void {
+    let revision = 0;
+    const take = (stored: Stored<Value> | undefined): boolean => {
+      if (stored === undefined || stored.revision <= revision) return false;
+      revision = stored.revision;
+      onChange(stored.value);
+      return true;
+    };
+    void this.#watch(take, signal);
+    void this.#reread(take, signal);
+  }
+
+  async #watch(take: (stored: Stored<Value>) => boolean, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const entries = await this.kv.watch({ key: this.key });
         const stop = () => entries.stop();
         signal.addEventListener("abort", stop, { once: true });
         for await (const entry of entries) {
-          if (entry.operation === "PUT") onChange(this.schema.parse(entry.json()));
+          if (entry.operation === "PUT") take({ value: this.schema.parse(entry.json()), revision: entry.revision });
         }
         signal.removeEventListener("abort", stop);
       } catch {
         // The bucket or its leader is away: watch again after a while.
       }
-      await wait(signal);
+      await pause(200, signal);
+    }
+  }
+
+  /** A watch can be dead for a minute without a sign, when its consumer lived on a NATS node that was lost. */
+  async #reread(take: (stored: Stored<Value> | undefined) => boolean, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(rereadMs, signal);
+      await this.read().then(take, () => false);
     }
   }
 }

@@ -5,7 +5,7 @@
  * A lost server stays listed until its id registers again, so that `status` can tell what became of it.
  */
 import { registeredServer, type LeaderTerm, type RegisteredServer } from "@understudy/contracts";
-import { CallerError, pause } from "@understudy/runtime";
+import { CallerError } from "@understudy/runtime";
 import { z } from "zod";
 import type { GuardedValue } from "../kv/guarded-value.ts";
 
@@ -22,11 +22,7 @@ export class Registry {
 
   /** Follows the stored snapshot until `signal` aborts. While this process leads it hears only its own writes. */
   follow(signal: AbortSignal): void {
-    void this.stored.follow(
-      (snapshot) => this.#take(snapshot),
-      signal,
-      (waiting) => pause(200, waiting),
-    );
+    this.stored.follow((snapshot) => this.#take(snapshot), signal);
   }
 
   /** Called after each change, own or followed. */
