@@ -60,20 +60,19 @@ export class GuardedValue<Value extends { readonly term: number }> {
     }
   }
 
-  /** Follows the value until `signal` aborts; survives outages. */
-  follow(onChange: (value: Value) => void, signal: AbortSignal): void {
+  /** Follows the value until `signal` aborts; survives outages. `onChange` hears each revision once, in order. */
+  follow(onChange: (stored: Stored<Value>) => void, signal: AbortSignal): void {
     let revision = 0;
-    const take = (stored: Stored<Value> | undefined): boolean => {
-      if (stored === undefined || stored.revision <= revision) return false;
+    const take = (stored: Stored<Value> | undefined): void => {
+      if (stored === undefined || stored.revision <= revision) return;
       revision = stored.revision;
-      onChange(stored.value);
-      return true;
+      onChange(stored);
     };
     void this.#watch(take, signal);
     void this.#reread(take, signal);
   }
 
-  async #watch(take: (stored: Stored<Value>) => boolean, signal: AbortSignal): Promise<void> {
+  async #watch(take: (stored: Stored<Value>) => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const entries = await this.kv.watch({ key: this.key });
@@ -91,10 +90,10 @@ export class GuardedValue<Value extends { readonly term: number }> {
   }
 
   /** A watch can be dead for a minute without a sign, when its consumer lived on a NATS node that was lost. */
-  async #reread(take: (stored: Stored<Value> | undefined) => boolean, signal: AbortSignal): Promise<void> {
+  async #reread(take: (stored: Stored<Value> | undefined) => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await pause(rereadMs, signal);
-      await this.read().then(take, () => false);
+      await this.read().then(take, () => undefined);
     }
   }
 }

@@ -7,7 +7,7 @@
 import { registeredServer, type LeaderTerm, type RegisteredServer } from "@understudy/contracts";
 import { CallerError } from "@understudy/runtime";
 import { z } from "zod";
-import type { GuardedValue } from "../kv/guarded-value.ts";
+import type { GuardedValue, Stored } from "../kv/guarded-value.ts";
 
 export const registryKey = "registry";
 export const registrySnapshot = z.object({ term: z.int().nonnegative(), servers: z.array(registeredServer) });
@@ -15,6 +15,7 @@ export type RegistrySnapshot = z.infer<typeof registrySnapshot>;
 
 export class Registry {
   #servers = new Map<string, RegisteredServer>();
+  #revision = 0;
   readonly #listeners: (() => void)[] = [];
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -22,7 +23,7 @@ export class Registry {
 
   /** Follows the stored snapshot until `signal` aborts. While this process leads it hears only its own writes. */
   follow(signal: AbortSignal): void {
-    this.stored.follow((snapshot) => this.#take(snapshot), signal);
+    this.stored.follow((stored) => this.#take(stored), signal);
   }
 
   /** Called after each change, own or followed. */
@@ -74,15 +75,17 @@ export class Registry {
   /** One write at a time: fewer conflicts, and listeners hear changes in order. */
   #write(leader: LeaderTerm, change: (servers: RegisteredServer[]) => RegisteredServer[]): Promise<void> {
     const result = this.#tail.then(async () => {
-      const { value } = await this.stored.update(leader, (current) => ({ servers: change(current?.servers ?? []) }));
-      this.#take(value);
+      this.#take(await this.stored.update(leader, (current) => ({ servers: change(current?.servers ?? []) })));
     });
     this.#tail = result.catch(() => undefined);
     return result;
   }
 
-  #take(snapshot: RegistrySnapshot): void {
-    this.#servers = new Map(snapshot.servers.map((server) => [server.instance.id, server]));
+  /** What is followed may arrive after what was written here: an older revision changes nothing. */
+  #take({ value, revision }: Stored<RegistrySnapshot>): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    this.#servers = new Map(value.servers.map((server) => [server.instance.id, server]));
     for (const listener of this.#listeners) listener();
   }
 }
