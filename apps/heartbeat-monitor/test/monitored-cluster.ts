@@ -89,7 +89,11 @@ export class MonitoredCluster {
       changeIds: [],
       settings: clusterSettings.parse(settings),
     };
-    await bucket.put(settingsKey, JSON.stringify(stored));
+    // A stream that was just made may have no leader yet and answers 503.
+    await eventually(() => bucket.put(settingsKey, JSON.stringify(stored)), {
+      withinMs: 20_000,
+      describe: "the settings are stored",
+    });
     await connection.close();
   }
 

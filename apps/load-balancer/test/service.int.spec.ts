@@ -162,7 +162,7 @@ describe("the load-balancer service", () => {
       settings: { ...settings, loadBalancers: { ...settings.loadBalancers, holdMs: 50 } },
     };
     const bucket = await new Kvm(jetstream(connection, { timeout: 30_000 })).create(configurationBucket);
-    await bucket.put(settingsKey, JSON.stringify(stored));
+    await eventually(() => bucket.put(settingsKey, JSON.stringify(stored)), { describe: "the settings are stored" });
     // One held by the default (10 s) may come first.
     await eventually(
       async () => {
