@@ -14,6 +14,7 @@ import type { Dispatcher } from "undici";
 import type { AnswerHead } from "../http/answer-head.ts";
 import { readAnswerHead } from "../http/answer-head.ts";
 import type { Upstream } from "../servers/upstream.ts";
+import type { Placed } from "./attempt-list.ts";
 import { failureOf, type Failure } from "./retry-policy.ts";
 
 /** The request that an attempt belongs to. */
@@ -32,10 +33,11 @@ export interface AttemptOwner {
 
 const abandoned = new Error("The balancer needs this answer no more.");
 
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Dispatcher.DispatchHandler, Placed {
   #phase: "waiting" | "collecting" | "passing" | "over" = "waiting";
   #abort: ((error?: Error) => void) | undefined;
   #resume: (() => void) | undefined;
+  place = -1;
   status = 0;
   head: AnswerHead | undefined;
   /** A2 */
@@ -50,10 +52,6 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   get wasSent(): boolean {
     return this.#abort !== undefined;
-  }
-
-  get isPassing(): boolean {
-    return this.#phase === "passing";
   }
 
   /** The user's side can take more. */

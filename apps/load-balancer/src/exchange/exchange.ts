@@ -42,6 +42,7 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
   #lastFailed: Upstream | undefined;
   #attemptsBegun = 0;
   readonly #mayBeRepeated: boolean;
+  readonly #number: number;
   holdDeadlineMs = 0;
 
   constructor(
@@ -53,8 +54,7 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
     readonly startedAtMs: number,
   ) {
     this.#mayBeRepeated = mayBeRepeated(request.method as string, head.isKeyed);
-    connection.inWork.add(this);
-    connection.newest = this;
+    this.#number = connection.begin(this);
     traffic.counters.inWork++;
   }
 
@@ -89,12 +89,16 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
   get isReceiving(): boolean {
     return this.#phase !== "done" && !this.request.complete;
   }
+  /** The connection ends with the answer to this request. */
+  get isLast(): boolean {
+    return this.connection.endsWith(this.#number);
+  }
   get hasAnswerBegun(): boolean {
     return this.response.headersSent;
   }
 
   /** The balancer answers in the app server's place. */
-  answer(problem: Problem, closes = this.connection.endsWith(this)): void {
+  answer(problem: Problem, closes = this.isLast): void {
     if (this.#phase === "done") return;
     if (closes) this.connection.isClosing = true;
     answerProblem(this.response, problem, closes, this.head.requestId);
@@ -203,7 +207,7 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
 
   onOver(attempt: Attempt): void {
     attempt.upstream.inFlight--;
-    this.traffic.attempts.delete(attempt);
+    this.traffic.attempts.remove(attempt);
   }
 
   #passBody(beginning: readonly Buffer[]): void {
@@ -252,7 +256,7 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
   }
 
   #writeHead(status: number, head: AnswerHead): void {
-    if (this.connection.endsWith(this)) {
+    if (this.isLast) {
       this.connection.isClosing = true;
       head.headers.push("connection", "close");
     }
@@ -264,8 +268,7 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
     this.#phase = "done";
     this.#attempt?.abandon();
     this.#rival?.abandon();
-    this.connection.inWork.delete(this);
-    this.connection.idleSinceMs = this.nowMs;
+    this.connection.end(this, this.nowMs);
     this.traffic.counters.inWork--;
   }
 }

@@ -56,7 +56,9 @@ export class Patrol {
   #lookAfterAttempts(nowMs: number): void {
     const { attemptMs, graceMs } = this.traffic.limits;
     const limits: PatrolLimits = { attemptMs, graceMs, answerMs: this.traffic.settings.answerMs };
-    for (const attempt of this.traffic.attempts) {
+    for (const attempt of this.traffic.attempts.copy()) {
+      // Ended by what was done for one before it.
+      if (attempt.place === -1) continue;
       const owner = attempt.owner as Exchange;
       const { upstream } = attempt;
       const verdict = patrolVerdict(

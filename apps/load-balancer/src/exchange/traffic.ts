@@ -4,6 +4,7 @@ import type { Counters } from "../metrics/counters.ts";
 import type { Upstream } from "../servers/upstream.ts";
 import type { Upstreams } from "../servers/upstreams.ts";
 import type { Attempt } from "./attempt.ts";
+import { AttemptList } from "./attempt-list.ts";
 import { HoldQueue } from "./hold-queue.ts";
 
 export interface TrafficLimits {
@@ -23,8 +24,8 @@ export class Traffic {
   /** One clock for all decisions, set by whoever looks at the real one: with each request and each round of the patrol. */
   nowMs = performance.now();
   readonly held = new HoldQueue<Upstream>();
-  /** Attempts in work, oldest first. */
-  readonly attempts = new Set<Attempt>();
+  /** Attempts in work. */
+  readonly attempts = new AttemptList<Attempt>();
   readonly #idPrefix = Math.random().toString(36).slice(2, 10);
   #lastId = 0;
 

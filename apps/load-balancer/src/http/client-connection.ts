@@ -3,7 +3,7 @@ import type { Arrival } from "./request-head.ts";
 
 /** A request in work, as its connection sees it. */
 export interface Abortable {
-  /** The user is gone. */
+  /** The user is gone. It ends, and says so to its connection. */
   cancel(): void;
 }
 
@@ -11,11 +11,11 @@ export interface Abortable {
 export class ClientConnection implements Arrival {
   readonly clientAddress: string;
   readonly localPort: string;
-  readonly inWork = new Set<Abortable>();
+  /** Oldest first; mostly one or none. */
+  readonly inWork: Abortable[] = [];
+  #begun = 0;
   /** Since when nothing is in work. */
   idleSinceMs: number;
-  /** The request that came last. */
-  newest: Abortable | undefined;
   /** An answer shall say `Connection: close`: another balancer would serve better. */
   closesSoon = false;
   /** An answer has said so: it ends with that answer, what comes after it is not looked at. */
@@ -32,12 +32,29 @@ export class ClientConnection implements Arrival {
     this.idleSinceMs = nowMs;
   }
 
-  /** Whether the answer to this request is the one to say `Connection: close`: those to earlier ones would cut it off. */
-  endsWith(request: Abortable): boolean {
-    return this.closesSoon && this.newest === request;
+  get isIdle(): boolean {
+    return this.inWork.length === 0;
   }
 
-  get isIdle(): boolean {
-    return this.inWork.size === 0;
+  /** The number of the request on this connection. */
+  begin(request: Abortable): number {
+    this.inWork.push(request);
+    return ++this.#begun;
+  }
+
+  end(request: Abortable, nowMs: number): void {
+    if (this.inWork.at(-1) === request) this.inWork.pop();
+    else this.inWork.splice(this.inWork.indexOf(request), 1);
+    this.idleSinceMs = nowMs;
+  }
+
+  /** The user is gone. */
+  cancelAll(): void {
+    while (this.inWork.length > 0) this.inWork[0]?.cancel();
+  }
+
+  /** Whether the answer to this request is the one to say `Connection: close`: an earlier one would cut later ones off. */
+  endsWith(number: number): boolean {
+    return this.closesSoon && number === this.#begun;
   }
 }

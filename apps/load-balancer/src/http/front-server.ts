@@ -126,7 +126,7 @@ export class FrontServer {
     connection.closesSoon = this.#isDraining;
     socket.once("close", () => {
       this.#connections.delete(socket);
-      for (const exchange of connection.inWork) exchange.cancel();
+      connection.cancelAll();
     });
     if (this.#connections.size >= this.limits.maxConnections) {
       socket.end(problemText(problems.tooManyConnections));
@@ -149,7 +149,7 @@ export class FrontServer {
     if (request.rawHeaders.length > 2 * this.limits.maxHeaderFields) {
       return this.#refuse(request, response, problems.tooManyHeaders);
     }
-    if (connection.inWork.size >= this.limits.maxPipelined)
+    if (connection.inWork.length >= this.limits.maxPipelined)
       return this.#refuse(request, response, problems.tooManyPipelined);
     const head = readRequestHead(
       request.method as string,
@@ -168,7 +168,7 @@ export class FrontServer {
     const exchange = new Exchange(this.traffic, connection, request, response, head, startedAtMs);
     if ((head.contentLength ?? 0) > this.traffic.limits.bodyBytes) {
       // Who waits for 100 may or may not send the body after another answer: the connection cannot be used again.
-      return exchange.answer(problems.bodyTooLarge, expectsContinue || connection.endsWith(exchange));
+      return exchange.answer(problems.bodyTooLarge, expectsContinue || exchange.isLast);
     }
     if (expectsContinue) response.writeContinue();
     exchange.begin();
@@ -200,7 +200,7 @@ export class FrontServer {
       return;
     }
     const [only] = connection.inWork;
-    if (connection.inWork.size === 1 && only instanceof Exchange && only.isReceiving && !only.hasAnswerBegun) {
+    if (connection.inWork.length === 1 && only instanceof Exchange && only.isReceiving && !only.hasAnswerBegun) {
       only.answer(problem, true);
       linger(socket);
       return;
