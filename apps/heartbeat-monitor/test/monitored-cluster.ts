@@ -78,9 +78,8 @@ export class MonitoredCluster {
   /** Stores settings as a message server would; the bucket is made when there is none. */
   async configure(version: number, settings: object): Promise<void> {
     const connection = await this.nats.connect("configuration");
-    const bucket = await new Kvm(jetstream(connection, { timeout: 30_000 })).create(configurationBucket, {
-      replicas: 3,
-    });
+    const manager = new Kvm(jetstream(connection, { timeout: 2_000 }));
+    const bucket = await eventually(() => manager.create(configurationBucket, { replicas: 3 }), { withinMs: 30_000 });
     const stored = {
       version,
       term: 1,

@@ -53,9 +53,8 @@ describe("the settings watch", () => {
   it("has the defaults while nothing is stored, and finds a bucket that is made later", async () => {
     expect(watch.current).toEqual(defaultClusterSettings());
     expect(watch.version).toBe(0);
-    bucket = await new Kvm(jetstream(await cluster.connect(), { timeout: 30_000 })).create(configurationBucket, {
-      replicas: 3,
-    });
+    const manager = new Kvm(jetstream(await cluster.connect(), { timeout: 2_000 }));
+    bucket = await eventually(() => manager.create(configurationBucket, { replicas: 3 }), { withinMs: 30_000 });
     await put(stored(1, 1_001));
     await reaches(1);
     expect(watch.current.loadBalancers.holdMs).toBe(1_001);
