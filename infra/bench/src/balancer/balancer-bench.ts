@@ -5,6 +5,7 @@
  * Options: --rounds=5 --seconds=3 --only=own,haproxy,bare,direct --parts=load,kill
  */
 import { temporaryFolder } from "@understudy/testkit";
+import { quantile } from "../statistics.ts";
 import { Backends, startBareDispatch, startHaproxy, type Contestant } from "./contestants.ts";
 import { RoutingSource } from "./own-balancer.ts";
 import { processCpuMs } from "./process-cpu.ts";
@@ -19,6 +20,7 @@ const titles: Readonly<Record<Name, string>> = {
   own: "load-balancer",
 };
 const kinds: readonly RequestKind[] = ["get", "post"];
+const warmSeconds = 4;
 
 interface Sample extends WrkResult {
   readonly rps: number;
@@ -43,10 +45,7 @@ function readOptions(args: readonly string[]): Options {
   };
 }
 
-const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
-};
+const median = (values: readonly number[]): number => quantile(values, 0.5);
 const figure = (value: number, digits = 0): string =>
   Number.isNaN(value)
     ? ""
@@ -96,25 +95,33 @@ async function measure(
     p99Ms: sum(({ p99Ms }) => p99Ms) / results.length,
     maxMs: Math.max(...results.map(({ maxMs }) => maxMs)),
     errors: sum((result) => result.errors),
+    late: sum((result) => result.late),
     cpuMsPer1000: (cpuMs * 1_000) / requests,
   };
 }
 
+/** All run from the start to the end, as balancers do: each is warm, and only the measured one has anything to do. */
 async function loadPart(field: Field, wrk: Wrk, options: Options): Promise<void> {
   const samples = new Map<string, Sample[]>();
-  for (let round = 0; round <= options.rounds; round++) {
-    for (const name of options.only) {
-      const contestant = name === "direct" ? undefined : await field.start(name);
-      const ports = contestant ? [contestant.port] : field.backends.ports;
-      await measure(wrk, ports, 0, 1, "get"); // warm
+  const contestants = new Map<Name, Contestant>();
+  for (const name of options.only) if (name !== "direct") contestants.set(name, await field.start(name));
+  const measureOne = (name: Name, seconds: number, kind: RequestKind) => {
+    const contestant = contestants.get(name);
+    const ports = contestant ? [contestant.port] : field.backends.ports;
+    return measure(wrk, ports, contestant?.pid ?? 0, seconds, kind);
+  };
+  try {
+    for (const name of options.only) for (const kind of kinds) await measureOne(name, warmSeconds, kind);
+    for (let round = 0; round < options.rounds; round++) {
       for (const kind of kinds) {
-        await measure(wrk, ports, 0, 1, kind);
-        const sample = await measure(wrk, ports, contestant?.pid ?? 0, round === 0 ? 1 : options.seconds, kind);
-        // Round 0 only warms the backends.
-        if (round > 0) samples.set(`${name} ${kind}`, [...(samples.get(`${name} ${kind}`) ?? []), sample]);
+        for (const name of options.only) {
+          const sample = await measureOne(name, options.seconds, kind);
+          samples.set(`${name} ${kind}`, [...(samples.get(`${name} ${kind}`) ?? []), sample]);
+        }
       }
-      await contestant?.stop();
     }
+  } finally {
+    for (const contestant of contestants.values()) await contestant.stop();
   }
   const of = (name: Name, kind: RequestKind): readonly Sample[] => samples.get(`${name} ${kind}`) ?? [];
   const ratio = (name: Name, to: Name, kind: RequestKind, read: (sample: Sample) => number): string =>
@@ -123,8 +130,10 @@ async function loadPart(field: Field, wrk: Wrk, options: Options): Promise<void>
       : figure(median(of(name, kind).map((sample, index) => read(sample) / read(of(to, kind)[index] as Sample))), 2);
   for (const kind of kinds) {
     console.log(`\n${kind === "get" ? "GET, answer 1 KB" : "POST of 4 KB, answer 1 KB"}, 64 connections\n`);
-    console.log("| | requests/s | of HAProxy | of bare | CPU ms per 1,000 | of HAProxy | p50 ms | p99 ms | errors |");
-    console.log("|---|---|---|---|---|---|---|---|---|");
+    console.log(
+      "| | requests/s | of HAProxy | of bare | CPU ms per 1,000 | of HAProxy | p50 ms | p99 ms | errors | later than 2 s |",
+    );
+    console.log("|---|---|---|---|---|---|---|---|---|---|");
     for (const name of options.only) {
       const all = of(name, kind);
       const has = (other: Name) => options.only.includes(other);
@@ -137,6 +146,7 @@ async function loadPart(field: Field, wrk: Wrk, options: Options): Promise<void>
         figure(median(all.map(({ p50Ms }) => p50Ms)), 2),
         figure(median(all.map(({ p99Ms }) => p99Ms)), 2),
         figure(all.reduce((total, { errors }) => total + errors, 0)),
+        figure(all.reduce((total, { late }) => total + late, 0)),
       ];
       console.log(`| ${titles[name]} | ${cells.join(" | ")} |`);
     }
@@ -148,8 +158,8 @@ const killSeconds = 6;
 /** One of two backends is killed a second after the start and comes back three seconds later. */
 async function killPart(field: Field, wrk: Wrk, options: Options): Promise<void> {
   console.log(`\nOne of two backends killed for 3 of ${killSeconds} s, 64 connections\n`);
-  console.log("| | requests | errors | p99 ms | longest ms |");
-  console.log("|---|---|---|---|---|");
+  console.log("| | requests | errors | later than 2 s | p99 ms | longest ms |");
+  console.log("|---|---|---|---|---|---|");
   for (const name of options.only) {
     if (name === "direct") continue;
     for (const kind of kinds) {
@@ -159,9 +169,9 @@ async function killPart(field: Field, wrk: Wrk, options: Options): Promise<void>
       await field.backends.kill(1);
       await wait(3_000);
       await field.backends.revive(1);
-      const { requests, errors, p99Ms, maxMs } = await run;
+      const { requests, errors, late, p99Ms, maxMs } = await run;
       await contestant.stop();
-      const cells = [figure(requests), figure(errors), figure(p99Ms, 1), figure(maxMs, 1)];
+      const cells = [figure(requests), figure(errors), figure(late), figure(p99Ms, 1), figure(maxMs, 1)];
       console.log(`| ${titles[name]}, ${kind === "get" ? "GET" : "keyed POST"} | ${cells.join(" | ")} |`);
     }
   }

@@ -11,12 +11,13 @@ export interface WrkResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** Connections refused or broken, answers of 400 and above, time-outs. */
+  /** Connections refused or broken, answers of 400 and above. */
   readonly errors: number;
+  /** Answers that took longer than two seconds. */
+  readonly late: number;
 }
 
 const script = `
-local key = 0
 init = function(args)
   if args[1] == "post" then
     wrk.method = "POST"
@@ -27,9 +28,9 @@ init = function(args)
 end
 done = function(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format('\\nRESULT {"requests":%d,"seconds":%f,"p50Ms":%f,"p99Ms":%f,"maxMs":%f,"errors":%d}\\n',
+  io.write(string.format('\\nRESULT {"requests":%d,"seconds":%f,"p50Ms":%f,"p99Ms":%f,"maxMs":%f,"errors":%d,"late":%d}\\n',
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
-    latency.max / 1e3, e.connect + e.read + e.write + e.status + e.timeout))
+    latency.max / 1e3, e.connect + e.read + e.write + e.status, e.timeout))
 end
 `;
 
