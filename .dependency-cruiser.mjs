@@ -10,10 +10,17 @@ export default {
       to: { path: "^(packages/(?!contracts)|apps|infra)" },
     },
     {
-      name: "runtime-knows-contracts-only",
+      name: "failover-pool-stands-alone",
+      comment: "anybody who uses pg can take it alone",
+      severity: "error",
+      from: { path: "^packages/failover-pool/src", pathNot: "\\.spec\\.ts$" },
+      to: { path: "^(packages/(?!failover-pool)|apps|infra)" },
+    },
+    {
+      name: "runtime-knows-contracts-and-the-pool-only",
       severity: "error",
       from: { path: "^packages/runtime/src", pathNot: "\\.spec\\.ts$" },
-      to: { path: "^(packages/(?!contracts|runtime)|apps|infra)" },
+      to: { path: "^(packages/(?!contracts|failover-pool|runtime)|apps|infra)" },
     },
     { name: "packages-know-no-apps", severity: "error", from: { path: "^packages" }, to: { path: "^(apps|infra)" } },
     {

@@ -80,6 +80,8 @@ function ownVariables(settings: ClusterSettings, view: MachineView, place: Servi
     case "load-balancer":
       return { ...http, UNDERSTUDY_APP_SERVER_ADDRESSES: JSON.stringify(view.appServers) };
     case "heartbeat-monitor":
+    case "db-keeper":
+    case "db-pool":
       return {};
   }
 }

@@ -54,6 +54,7 @@ function factsIn(message: ChildMessage): ServiceFacts {
       return { url: message.url };
     case "accepts-connections":
       return { acceptsConnections: message.accepts };
+    case "engine":
     case "pong":
       return {};
   }

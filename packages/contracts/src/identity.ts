@@ -1,6 +1,13 @@
 import { z } from "zod";
 
-export const serviceKind = z.enum(["message-server", "app-server", "load-balancer", "heartbeat-monitor"]);
+export const serviceKind = z.enum([
+  "message-server",
+  "app-server",
+  "load-balancer",
+  "heartbeat-monitor",
+  "db-keeper",
+  "db-pool",
+]);
 export type ServiceKind = z.infer<typeof serviceKind>;
 
 /** Ids, machines and sites appear in NATS subjects, file names and metrics: lower case, digits, hyphens. */

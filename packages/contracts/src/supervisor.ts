@@ -28,6 +28,14 @@ export const childMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("serving"), url: z.url() }),
   /** Whether a front door may hand connections to it (load balancers). */
   z.object({ type: z.literal("accepts-connections"), accepts: z.boolean() }),
+  /** An engine that this child runs (db-keeper: its PostgreSQL). Told at each change; `pid` null while none runs. */
+  z.object({
+    type: z.literal("engine"),
+    id: z.string(),
+    kind: z.literal("postgres"),
+    pid: z.int().positive().nullable(),
+    state: z.enum(["starting", "running", "waiting", "stopped"]),
+  }),
   /** Answer to a `ping`. */
   z.object({ type: z.literal("pong") }),
 ]);
@@ -36,6 +44,8 @@ export type ChildMessage = z.infer<typeof childMessage>;
 export const supervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("connection") }),
   z.object({ type: z.literal("ping") }),
+  /** hold: leave the engine down when it ends (`kill --stay`). release: start it again (`start`). */
+  z.object({ type: z.literal("engine"), id: z.string(), wish: z.enum(["hold", "release"]) }),
 ]);
 export type SupervisorMessage = z.infer<typeof supervisorMessage>;
 
@@ -44,6 +54,8 @@ export const processKind = z.enum([
   "app-server",
   "load-balancer",
   "heartbeat-monitor",
+  "db-keeper",
+  "db-pool",
   "nats",
   "postgres",
   "network",

@@ -19,6 +19,11 @@ interface Hint {
   readonly evidence: readonly Evidence[];
 }
 
+interface Wish {
+  readonly content: unknown;
+  readonly version: number;
+}
+
 /** Why a candidate tries for the lease, and whom it would follow. */
 export interface Cause {
   readonly evidence: readonly Evidence[];
@@ -51,6 +56,8 @@ export type ElectionState =
       readonly actsUntil: number;
       readonly renewedAt: number;
       readonly renewal: PendingSwap | undefined;
+      /** A content that the entry shall carry and does not yet. */
+      readonly wish: Wish | undefined;
       readonly lastTickAt: number;
       /** Set after a pause of the own process: only a swap started later clears it. */
       readonly suspendedAt: number | undefined;
@@ -72,6 +79,7 @@ export type ElectionEvent =
   | { readonly kind: "swapped"; readonly swap: number; readonly revision: number }
   | { readonly kind: "swap-refused"; readonly swap: number }
   | { readonly kind: "swap-unknown"; readonly swap: number }
+  | { readonly kind: "change"; readonly content: unknown; readonly version: number }
   | { readonly kind: "release"; readonly to: string | undefined }
   | { readonly kind: "stop" };
 
@@ -88,8 +96,10 @@ export interface ElectionSetting {
   readonly timing: LeaseTiming;
   /** Highest term known from elsewhere (PostgreSQL). */
   readonly termFloor: number;
-  /** Whether this candidate may take a lease at all now. */
-  readonly isEligible: boolean;
+  /** Whether this candidate may take a lease at all now, given the entry that it would swap. */
+  readonly isEligible: (seen: SeenLease | undefined) => boolean;
+  /** What the entry carries from the new term's first moment on (D2), given the entry that is swapped. */
+  readonly contentFor?: ((seen: SeenLease | undefined) => unknown) | undefined;
   /** Own monotonic clock, milliseconds. */
   readonly now: number;
   /** Wall clock, for people. */

@@ -111,6 +111,7 @@ const leading = (held: SeenLease, { now, timing }: ElectionSetting): Step => ({
     actsUntil: now + timing.actForMs,
     renewedAt: now,
     renewal: undefined,
+    wish: undefined,
     lastTickAt: now,
     suspendedAt: undefined,
   },

@@ -53,7 +53,7 @@ class Run {
       me,
       timing,
       termFloor: 0,
-      isEligible: true,
+      isEligible: () => true,
       now: this.now,
       wallClock: 0,
       nextSwap: this.swaps + 1,
@@ -146,9 +146,9 @@ describe("a candidate that follows", () => {
   });
 
   it("never tries while it is not eligible", () => {
-    const run = new Run({ isEligible: false }).on(observed(undefined)).on(tick, 60_000).on(hintAt(other));
+    const run = new Run({ isEligible: () => false }).on(observed(undefined)).on(tick, 60_000).on(hintAt(other));
     expect(run.actions).toEqual([]);
-    expect(run.on(tick, 0, { isEligible: true }).swap).toBeDefined();
+    expect(run.on(tick, 0, { isEligible: () => true }).swap).toBeDefined();
   });
 });
 
@@ -166,18 +166,18 @@ describe("a hint (L4)", () => {
   });
 
   it("is void once the holder answered", () => {
-    const run = following(seen(other, 3, 7)).on(hintAt(other), 0, { isEligible: false });
+    const run = following(seen(other, 3, 7)).on(hintAt(other), 0, { isEligible: () => false });
     run.on({ kind: "holder-alive", holder: other.incarnation });
     expect(run.on(tick).actions).toEqual([]);
   });
 
   it("grows old", () => {
-    const run = following(seen(other, 3, 7)).on(hintAt(other), 0, { isEligible: false });
+    const run = following(seen(other, 3, 7)).on(hintAt(other), 0, { isEligible: () => false });
     expect(run.on(tick, 2_001).actions).toEqual([]);
   });
 
   it("survives a renewal by the same holder, not a new holder", () => {
-    const heldBack = () => following(seen(other, 3, 7)).on(hintAt(other), 0, { isEligible: false });
+    const heldBack = () => following(seen(other, 3, 7)).on(hintAt(other), 0, { isEligible: () => false });
     expect(heldBack().on(observed(seen(other, 3, 8, { renewal: 1 }))).swap?.expectedRevision).toBe(8);
     expect(heldBack().on(observed(seen(third, 4, 8))).actions).toEqual([]);
   });
@@ -395,5 +395,55 @@ describe("a leader that gives the lease away (L7)", () => {
       .on(observed(seen(me, 1, 2, { renewal: 1 })));
     expect(run.actions).toEqual([]);
     expect(run.state).toMatchObject({ kind: "releasing", held: { revision: 2 } });
+  });
+});
+
+describe("the content of a lease", () => {
+  const contentFor = (before: SeenLease | undefined) => ({ after: before?.lease.content ?? "nothing" });
+  const change = (content: unknown, version: number): ElectionEvent => ({ kind: "change", content, version });
+
+  it("is taken over in the same swap as the term (D2)", () => {
+    const entry = seen(other, 3, 7, { content: "theirs", contentVersion: 4 });
+    const run = new Run({ contentFor }).on(observed(entry)).on(hintAt(other));
+    expect(run.swap?.lease).toMatchObject({ term: 4, content: { after: "theirs" }, contentVersion: 5 });
+  });
+
+  it("decides on the very entry that is swapped whether this candidate may take it", () => {
+    const isEligible = (entry: SeenLease | undefined) => entry?.lease.content !== "not for me";
+    const run = new Run({ isEligible }).on(observed(seen(other, 3, 7, { content: "for all" })));
+    run.on(observed(seen(other, 3, 8, { content: "not for me" }))).on(hintAt(other));
+    expect(run.swap).toBeUndefined();
+    expect(run.on(observed(seen(other, 3, 9, { content: "for all" }))).swap).toMatchObject({ expectedRevision: 9 });
+  });
+
+  it("is changed by a swap of the whole entry, and kept by renewals and when the lease is given away", () => {
+    const run = leader().on(change("new", 1));
+    expect(run.swap).toMatchObject({ expectedRevision: 1, lease: { term: 1, content: "new", contentVersion: 1 } });
+    run.on(swapped(run, 2)).on(tick, 600).on(tick, 600).on(tick, 600);
+    expect(run.swap?.lease).toMatchObject({ content: "new", contentVersion: 1 });
+    run.on(swapped(run, 3)).on({ kind: "release", to: undefined });
+    expect(run.swap?.lease).toMatchObject({ status: "released", content: "new", contentVersion: 1 });
+  });
+
+  it("waits for the renewal under way, then follows at once", () => {
+    const run = leader().on(tick, 800).on(tick, 800);
+    expect(run.swap?.lease.renewal).toBe(1);
+    run.on(change("new", 1));
+    expect(run.swap).toBeUndefined();
+    run.on(swapped(run, 2));
+    expect(run.swap).toMatchObject({ expectedRevision: 2, lease: { content: "new" } });
+  });
+
+  it("is tried again when the store did not answer, and not again when the store has it", () => {
+    const run = leader().on(change("new", 1));
+    const written = run.swap?.lease as Lease;
+    run.on(unknown(run)).on(tick, 100);
+    expect(run.swap?.lease.content).toBe("new");
+    run
+      .on(observed({ lease: written, revision: 2 }))
+      .on(refused(run))
+      .on(tick, 100);
+    expect(run.state).toMatchObject({ kind: "leading", wish: undefined });
+    expect(run.swap).toBeUndefined();
   });
 });

@@ -122,7 +122,7 @@ function reasonToTry(state: Following, setting: ElectionSetting): Cause | undefi
 }
 
 function reconsider(state: Following, setting: ElectionSetting): Step {
-  if (state.reading || !setting.isEligible) return stay(state);
+  if (state.reading || !setting.isEligible(state.seen)) return stay(state);
   const cause = reasonToTry(state, setting);
   return cause === undefined ? stay(state) : acquire(state, cause, setting);
 }
@@ -137,6 +137,7 @@ function acquire(state: Following, cause: Cause, setting: ElectionSetting): Step
     status: "held",
     renewal: 0,
     since: new Date(setting.wallClock).toISOString(),
+    ...contentOf(seen, setting),
   };
   return stay(
     {
@@ -150,6 +151,15 @@ function acquire(state: Following, cause: Cause, setting: ElectionSetting): Step
     },
     { kind: "swap", id: nextSwap, expectedRevision: seen?.revision ?? 0, lease: next },
   );
+}
+
+/** In the same swap as the term, so that nobody acts on half of it (D2). */
+function contentOf(
+  seen: SeenLease | undefined,
+  { contentFor }: ElectionSetting,
+): Pick<Lease, "content" | "contentVersion"> {
+  if (contentFor === undefined) return {};
+  return { content: contentFor(seen), contentVersion: (seen?.lease.contentVersion ?? 0) + 1 };
 }
 
 function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: ElectionSetting): Step {
@@ -171,6 +181,7 @@ function whileAcquiring(state: Acquiring, event: ElectionEvent, setting: Electio
           actsUntil: state.swap.startedAt + timing.actForMs, // L3: from the start of the attempt
           renewedAt: state.swap.startedAt,
           renewal: undefined,
+          wish: undefined,
           lastTickAt: now,
           suspendedAt: undefined,
         },
@@ -219,7 +230,12 @@ function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSet
       ...(reading ? [{ kind: "read" } as const] : []),
     );
   const renew = (current: Leading): Step => {
-    const next: Lease = { ...current.held.lease, renewal: current.held.lease.renewal + 1 };
+    const { wish } = current;
+    const next: Lease = {
+      ...current.held.lease,
+      ...(wish !== undefined && { content: wish.content, contentVersion: wish.version }),
+      renewal: current.held.lease.renewal + 1,
+    };
     return stay(
       { ...current, renewal: { id: setting.nextSwap, startedAt: now, lease: next } },
       { kind: "swap", id: setting.nextSwap, expectedRevision: current.held.revision, lease: next },
@@ -234,13 +250,19 @@ function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSet
       }
       // A renewal of ours whose answer is late or was lost: go on from its revision, but its start is not proven to
       // us by an answer, so `actsUntil` stays.
-      return stay({ ...state, held: seen });
+      const current: Leading = { ...state, held: seen, wish: stillWished(state, seen.lease) };
+      return current.wish !== undefined && state.renewal === undefined ? renew(current) : stay(current);
+    }
+    case "change": {
+      const current: Leading = { ...state, wish: { content: event.content, version: event.version } };
+      return state.renewal === undefined ? renew(current) : stay(current);
     }
     case "tick": {
       const suspendedAt = hasPaused(state, setting) ? now : state.suspendedAt;
       const current: Leading = { ...state, lastTickAt: now, suspendedAt };
       if (now >= state.actsUntil) return lose(undefined, "the lease could not be renewed in time", true); // L3
-      const isDue = current.suspendedAt !== undefined || now - state.renewedAt >= timing.renewEveryMs;
+      const isDue =
+        current.suspendedAt !== undefined || current.wish !== undefined || now - state.renewedAt >= timing.renewEveryMs;
       return isDue && state.renewal === undefined ? renew(current) : stay(current);
     }
     case "swapped": {
@@ -248,14 +270,17 @@ function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSet
       const { startedAt, lease } = state.renewal;
       // L8: a renewal begun before the pause proves nothing about the time after it.
       const provesPresence = state.suspendedAt === undefined || startedAt >= state.suspendedAt;
-      return stay({
+      const held = event.revision > state.held.revision ? { lease, revision: event.revision } : state.held;
+      const current: Leading = {
         ...state,
-        held: event.revision > state.held.revision ? { lease, revision: event.revision } : state.held,
+        held,
         actsUntil: startedAt + timing.actForMs, // L3
         renewedAt: startedAt,
         renewal: undefined,
+        wish: stillWished(state, held.lease),
         suspendedAt: provesPresence ? undefined : state.suspendedAt,
-      });
+      };
+      return current.wish === undefined ? stay(current) : renew(current);
     }
     case "swap-refused":
       if (event.swap !== state.renewal?.id) return stay(state);
@@ -273,6 +298,10 @@ function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSet
       return stay(state);
   }
 }
+
+/** The wish of `state` unless `lease` fulfils it. */
+const stillWished = ({ wish }: Leading, { contentVersion = 0 }: Lease): Leading["wish"] =>
+  wish !== undefined && wish.version > contentVersion ? wish : undefined;
 
 function giveAway(held: SeenLease, to: string | undefined, { now, nextSwap }: ElectionSetting): Step {
   const next: Lease = {

@@ -24,7 +24,9 @@ export interface ElectorOptions {
   /** Highest term known from PostgreSQL (L2). */
   readonly termFloor?: () => number;
   /** Whether this candidate may take the lease: say false before it can be probed and while it stops. */
-  readonly isEligible?: () => boolean;
+  readonly isEligible?: (seen: SeenLease | undefined) => boolean;
+  /** What the entry carries from the first moment of a term of ours on (D2), given the entry that is swapped. */
+  readonly contentFor?: (seen: SeenLease | undefined) => unknown;
 }
 
 interface ElectorEvents {
@@ -53,6 +55,7 @@ export class Elector extends EventEmitter<ElectorEvents> {
   #lastReadAt = 0;
   #isReading = false;
   #shownRevision = 0;
+  #lastChange: Promise<unknown> = Promise.resolve();
   readonly #waiting = new Set<() => void>();
   #tick: NodeJS.Timeout | undefined;
   #stopWatch: (() => void) | undefined;
@@ -130,6 +133,40 @@ export class Elector extends EventEmitter<ElectorEvents> {
     }
   }
 
+  /**
+   * Changes what the entry carries, in one swap of the whole (D2); changes follow one another in order. Resolves with
+   * the entry that has it.
+   * @throws CallerError `not-leader` when this candidate does not lead, or no longer before the store confirmed it:
+   *   then the change may stand or not.
+   */
+  change(update: (content: unknown) => unknown): Promise<SeenLease> {
+    const changed = this.#lastChange.then(() => this.#change(update));
+    this.#lastChange = changed.catch(() => undefined);
+    return changed;
+  }
+
+  async #change(update: (content: unknown) => unknown): Promise<SeenLease> {
+    if (this.#state.kind !== "leading") this.assertLeading();
+    const before = this.seen as SeenLease;
+    const { term } = before.lease;
+    const version = (before.lease.contentVersion ?? 0) + 1;
+    this.#apply({ kind: "change", content: update(before.lease.content), version });
+    for (;;) {
+      const state = this.#state;
+      if (state.kind !== "leading" || state.held.lease.term !== term) {
+        throw new CallerError("not-leader", `${this.options.identity.id} lost term ${term} of ${this.options.role}.`);
+      }
+      if ((state.held.lease.contentVersion ?? 0) >= version) return state.held;
+      await new Promise<void>((resolve) => {
+        const look = () => {
+          this.#waiting.delete(look);
+          resolve();
+        };
+        this.#waiting.add(look);
+      });
+    }
+  }
+
   /** True once the state is another one; false when it still is `kind` after `handOverMs`. */
   async #leaves(kind: ElectionState["kind"]): Promise<boolean> {
     if (this.#state.kind !== kind) return true;
@@ -153,7 +190,8 @@ export class Elector extends EventEmitter<ElectorEvents> {
       me: { ...this.options.identity.ref, machine: this.options.identity.machine },
       timing: this.#timing,
       termFloor: this.options.termFloor?.() ?? 0,
-      isEligible: this.options.isEligible?.() ?? true,
+      isEligible: this.options.isEligible ?? (() => true),
+      contentFor: this.options.contentFor,
       now: performance.now(),
       wallClock: Date.now(),
       nextSwap: this.#swaps + 1,

@@ -10,6 +10,10 @@ export const lease = z.object({
   status: z.enum(["held", "released"]),
   /** Whom a released lease is meant for; anybody when absent. */
   handTo: name.optional(),
+  /** What the entry carries beside the lease; the role's own business, opaque here, changed by the holder alone (D2). */
+  content: z.unknown().optional(),
+  /** Rises with each change of the content. */
+  contentVersion: z.int().nonnegative().optional(),
   /** Counts renewals, so that each write differs. */
   renewal: z.int().nonnegative(),
   /** Wall clock of the first write of this term; for people only, nothing is decided by it. */

@@ -140,7 +140,7 @@ export class ElectionSimulation {
       me: candidate.me,
       timing: this.scenario.timing,
       termFloor: candidate.termFloor,
-      isEligible: candidate.isEligible,
+      isEligible: () => candidate.isEligible,
       now,
       wallClock: 0,
       nextSwap: candidate.swaps + 1,
