@@ -9,15 +9,19 @@ import { pause } from "@understudy/runtime";
 import { temporaryFolder } from "@understudy/testkit";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { processCpuMs } from "../balancer/process-cpu.ts";
+import { processCpuMs, treeCpuMs } from "../balancer/process-cpu.ts";
 import { markdownRow, quantile } from "../statistics.ts";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /** Proportional set size: shared pages are divided among those who share them. */
 function memoryMiB(pid: number): number {
-  const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1];
-  return Number(pss ?? 0) / 1_024;
+  try {
+    const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1];
+    return Number(pss ?? 0) / 1_024;
+  } catch {
+    return 0; // It ended in this moment.
+  }
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -44,17 +48,16 @@ export async function run(args: readonly string[]): Promise<void> {
 
 async function measure(cluster: LocalCluster, seconds: number): Promise<void> {
   await pause(15_000);
-  const pidsOf = () =>
-    cluster.processes.map(({ id, kind, pid }) => ({ id, kind, pids: pid === null ? [] : processTree(pid) }));
-  const cpuOf = (pids: readonly number[]) => sum(pids.map((pid) => processCpuMs(pid)));
-  const rows = pidsOf().map(({ id, kind, pids }) => ({ id, kind, pids, before: cpuOf(pids) }));
+  const rows = cluster.processes.flatMap(({ id, kind, pid }) =>
+    pid === null ? [] : [{ id, kind, pid, before: treeCpuMs(pid) }],
+  );
   const ownBefore = processCpuMs(process.pid);
   await pause(seconds * 1_000);
-  const figures = rows.map(({ id, kind, pids, before }) => ({
+  const figures = rows.map(({ id, kind, pid, before }) => ({
     id,
     kind,
-    cpuPercent: (cpuOf(pids) - before) / (seconds * 10),
-    memoryMiB: sum(pids.map(memoryMiB)),
+    cpuPercent: (treeCpuMs(pid) - before) / (seconds * 10),
+    memoryMiB: sum(processTree(pid).map(memoryMiB)),
   }));
   figures.push({
     id: "supervisor",
