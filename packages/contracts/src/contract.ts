@@ -4,7 +4,8 @@ import type { z } from "zod";
  * A request that one service answers.
  *
  * `subject` may contain `{id}`: the instance it is addressed to (see `subjectOf`).
- * `answeredBy` says who subscribes: any instance of the service, only the leader of its role, or one instance.
+ * `answeredBy` says who subscribes: each instance of the service (or the one addressed), only the leader of its role,
+ * or all of them with each request going to one.
  * `repeatable` says whether a caller whose answer was lost may send it again.
  */
 export interface RequestContract<Request extends z.ZodType = z.ZodType, Reply extends z.ZodType = z.ZodType> {
@@ -12,7 +13,7 @@ export interface RequestContract<Request extends z.ZodType = z.ZodType, Reply ex
   readonly request: Request;
   readonly reply: Reply;
   readonly sentBy: string;
-  readonly answeredBy: "leader" | "instance";
+  readonly answeredBy: "leader" | "instance" | "any";
   readonly repeatable: boolean;
 }
 

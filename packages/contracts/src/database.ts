@@ -38,6 +38,17 @@ export const databaseEntry = z.object({
 });
 export type DatabaseEntry = z.infer<typeof databaseEntry>;
 
+/** The lease's KV entry as others than keepers read it; `packages/leadership` owns its form. */
+export const databaseLeaseBucket = (database: string): string => `understudy_lease_${databaseRole(database)}`;
+export const databaseLeaseKey = "lease";
+export const databaseLease = z.object({
+  term: z.int().positive(),
+  holder: instanceRef.extend({ machine: name }),
+  status: z.enum(["held", "released"]),
+  content: databaseEntry,
+});
+export type DatabaseLease = z.infer<typeof databaseLease>;
+
 export const memberRole = z.enum(["primary", "standby", "none"]);
 export const memberState = z.enum([
   "stopped",
@@ -174,6 +185,8 @@ export const commitInDoubt = defineEvent({
   event: inDoubtCommit,
 });
 export type InDoubtCommit = z.infer<typeof inDoubtCommit>;
+/** Keeps what was said of commits in doubt, so that a db-pool that starts later knows it too. */
+export const inDoubtStream = "UNDERSTUDY_IN_DOUBT";
 
 /** What happened to a database: kept in `databaseHistoryStream`, read together with the cluster's history. */
 export const databaseHistoryEntry = z.object({
@@ -239,7 +252,7 @@ export const changeEntry = defineRequest({
 });
 
 /** Answered by either db-pool. */
-const dbPoolRequest = { sentBy: "cli, cockpit", answeredBy: "instance", repeatable: true } as const;
+const dbPoolRequest = { sentBy: "cli, cockpit", answeredBy: "any", repeatable: true } as const;
 export const databaseStatus = defineRequest({
   ...dbPoolRequest,
   subject: "understudy.db-pool.status",

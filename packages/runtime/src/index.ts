@@ -32,6 +32,7 @@ export {
   type DatabaseSettings,
   type PoolOptions,
 } from "./postgres/database.ts";
+export { databaseAddress, type DatabaseAddress, type DatabaseHost } from "./postgres/database-address.ts";
 export { assertStanding, standingSchema } from "./postgres/standing.ts";
 export { CONFIGURATION, runService, tellSupervisor, type ServiceContext, type ServiceDefinition } from "./service.ts";
 export { Shutdown, shutdownPhases, type ShutdownPhase } from "./shutdown.ts";

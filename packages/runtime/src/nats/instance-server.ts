@@ -47,6 +47,7 @@ export class InstanceServer extends ServerNats {
   override bindEvents(client: NatsConnection): void {
     this.#client = client;
     this.#subscribe("instance");
+    this.#subscribe("any");
     if (this.#leads) this.#subscribe("leader");
   }
 
@@ -63,6 +64,8 @@ export class InstanceServer extends ServerNats {
     for (const [pattern, handler] of this.messageHandlers) {
       if ((handler.extras?.["answeredBy"] ?? "instance") !== answeredBy) continue;
       const subscription = this.#client.subscribe(pattern.replace("{id}", this.id), {
+        // Of all that subscribe with the same queue NATS chooses one for each request.
+        ...(answeredBy === "any" && { queue: pattern }),
         callback: this.getMessageHandler(pattern).bind(this) as never,
       });
       if (answeredBy === "leader") this.#leaderSubscriptions.push(subscription);
