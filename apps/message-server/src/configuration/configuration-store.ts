@@ -13,7 +13,7 @@ import {
 } from "@understudy/contracts";
 import { CallerError, OperationalError } from "@understudy/runtime";
 import type { z } from "zod";
-import type { GuardedValue } from "../kv/guarded-value.ts";
+import type { GuardedValue, Stored } from "../kv/guarded-value.ts";
 
 export interface SettingsChange {
   readonly expectedVersion: number;
@@ -36,11 +36,45 @@ export function parseSettings(settings: unknown): z.infer<typeof clusterSettings
   throw new CallerError("invalid-request", `The configuration was not changed: ${faults.join("; ")}`, { faults });
 }
 
+/** The roles once `leader` has taken over: the one before it becomes an alternate (L7). */
+export function swappedRoles(
+  current: ClusterRoles | undefined,
+  { holder, term }: LeaderTerm,
+  otherMessageServers: readonly string[] = [],
+): ClusterRoles {
+  const known = current === undefined ? [] : [current.messageServer, ...current.alternates];
+  return {
+    term,
+    messageServer: holder.id,
+    alternates: [...new Set([...known, ...otherMessageServers])].filter((id) => id !== holder.id),
+    since: current !== undefined && current.messageServer === holder.id ? current.since : new Date().toISOString(),
+  };
+}
+
 export class ConfigurationStore {
+  #settings: Stored<VersionedSettings> | undefined;
+  #roles: Stored<ClusterRoles> | undefined;
+
   constructor(
     private readonly storedSettings: GuardedValue<VersionedSettings>,
     private readonly storedRoles: GuardedValue<ClusterRoles>,
   ) {}
+
+  /** Keeps both at hand, so that a new leader can answer before it has read anything (L7). */
+  follow(signal: AbortSignal): void {
+    this.storedSettings.follow((stored) => void (this.#settings = newer(this.#settings, stored)), signal);
+    this.storedRoles.follow((stored) => void (this.#roles = newer(this.#roles, stored)), signal);
+  }
+
+  /** What was read or written last, without asking KV; undefined before the first time. For showing, not for deciding. */
+  known(leader: LeaderTerm): { readonly settingsVersion: number; readonly roles: ClusterRoles } | undefined {
+    if (this.#settings === undefined || this.#roles === undefined) return undefined;
+    const { value } = this.#roles;
+    return {
+      settingsVersion: this.#settings.value.version,
+      roles: value.term === leader.term ? value : swappedRoles(value, leader),
+    };
+  }
 
   /** @throws when KV is away. */
   async settings(): Promise<VersionedSettings> {
@@ -72,7 +106,7 @@ export class ConfigurationStore {
   ): Promise<{ settings: VersionedSettings; isRepeated: boolean }> {
     const settings = parseSettings(change.settings);
     let isRepeated = false;
-    const { value } = await this.storedSettings.update(leader, (current) => {
+    const changed = await this.storedSettings.update(leader, (current) => {
       if (current?.changeIds.includes(change.changeId) === true) {
         // The same request again, because its answer was lost in a takeover.
         isRepeated = true;
@@ -93,26 +127,19 @@ export class ConfigurationStore {
         settings,
       };
     });
-    return { settings: value, isRepeated };
+    this.#settings = newer(this.#settings, changed);
+    return { settings: changed.value, isRepeated };
   }
 
   /** Writes the new leader's term over settings and roles; stores the defaults at the first start. */
   async takeOver(leader: LeaderTerm, otherMessageServers: readonly string[]): Promise<ClusterRoles> {
     const settings = await this.settings();
-    await this.storedSettings.update(leader, (current) => current ?? settings);
-    const { value } = await this.storedRoles.update(leader, (current) => {
-      const me = leader.holder.id;
-      const alternates = [
-        ...(current === undefined ? [] : [current.messageServer, ...current.alternates]),
-        ...otherMessageServers,
-      ];
-      return {
-        messageServer: me,
-        alternates: [...new Set(alternates)].filter((id) => id !== me),
-        since: current?.messageServer === me ? current.since : new Date().toISOString(),
-      };
-    });
-    return clusterRoles.parse(value);
+    this.#settings = newer(this.#settings, await this.storedSettings.update(leader, (current) => current ?? settings));
+    const roles = await this.storedRoles.update(leader, (current) =>
+      swappedRoles(current, leader, otherMessageServers),
+    );
+    this.#roles = newer(this.#roles, roles);
+    return clusterRoles.parse(roles.value);
   }
 
   /** Adds an alternate that was not known before. @throws OperationalError before the first roles are written. */
@@ -120,12 +147,16 @@ export class ConfigurationStore {
     const roles = await this.roles();
     if (roles === undefined) throw new OperationalError("unavailable", "The roles are not written yet.");
     if (roles.messageServer === id || roles.alternates.includes(id)) return;
-    await this.storedRoles.update(leader, (current) => {
+    const changed = await this.storedRoles.update(leader, (current) => {
       const base = current ?? roles;
       return {
         ...base,
         alternates: [...new Set([...base.alternates, id])].filter((other) => other !== base.messageServer),
       };
     });
+    this.#roles = newer(this.#roles, changed);
   }
 }
+
+const newer = <Value>(current: Stored<Value> | undefined, next: Stored<Value>): Stored<Value> =>
+  current !== undefined && current.revision > next.revision ? current : next;

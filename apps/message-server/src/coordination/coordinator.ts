@@ -149,6 +149,7 @@ export class Coordinator implements OnApplicationBootstrap {
     });
     void this.database.followTerm(this.shutdown.signal);
     this.registry.follow(this.shutdown.signal);
+    this.configuration.follow(this.shutdown.signal);
     this.evidence.start();
     this.#probe.start();
     this.elector.start();

@@ -25,17 +25,17 @@ export class StatusController {
   ) {}
 
   @HandlesRequest(clusterStatus)
-  async status(@Payload() payload: unknown): Promise<ClusterStatus> {
+  status(@Payload() payload: unknown): ClusterStatus {
     parseRequest(clusterStatus, payload);
     const leader = this.elector.assertLeading();
-    const [settings, roles] = await Promise.all([this.configuration.settings(), this.configuration.roles()]);
-    if (roles === undefined)
+    const known = this.configuration.known(leader);
+    if (known === undefined)
       throw new OperationalError("unavailable", "The first message server is still taking its role. Try again.");
     return {
       leader,
-      roles,
+      roles: known.roles,
       termInDatabase: this.database.isCommitted(leader),
-      settingsVersion: settings.version,
+      settingsVersion: known.settingsVersion,
       appServers: this.registry.servers.map((server) =>
         server.state === "accepting" && this.suspicions.has(server.instance.incarnation)
           ? { ...server, state: "suspect" as const }
