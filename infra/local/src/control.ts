@@ -2,14 +2,14 @@
 import type { ControlAction, ControlReply } from "@understudy/contracts";
 import { CallerError } from "@understudy/runtime/errors";
 import type { MachineCuts } from "./machine-cuts.ts";
-import type { SupervisedProcess } from "./supervised-process.ts";
+import type { Supervised } from "./supervised.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 const exitMs = 5_000;
 const cutMs = 2_000;
 
 interface Target {
-  readonly processes: readonly SupervisedProcess[];
+  readonly processes: readonly Supervised[];
   readonly isMachine: boolean;
 }
 
@@ -72,7 +72,7 @@ export class ClusterControl {
     throw new CallerError("unknown-instance", `There is no ${target} here. Known: ${known.join(", ")}.`);
   }
 
-  async #kill(processes: readonly SupervisedProcess[], target: string, stay: boolean): Promise<ControlReply> {
+  async #kill(processes: readonly Supervised[], target: string, stay: boolean): Promise<ControlReply> {
     // Those with a tree take longer (their children are looked up), so they come last: the others die together.
     const inOrder = [...processes].sort(
       (one, other) => Number(one.program.startsOthers) - Number(other.program.startsOthers),
@@ -96,7 +96,7 @@ export class ClusterControl {
   }
 }
 
-function reply(affected: readonly SupervisedProcess[], outcome: string, otherwise: string): ControlReply {
+function reply(affected: readonly Supervised[], outcome: string, otherwise: string): ControlReply {
   const ids = affected.map(({ id }) => id).sort();
   return { affected: ids, message: ids.length > 0 ? `${ids.join(", ")}: ${outcome}.` : `Nothing to do: ${otherwise}.` };
 }

@@ -2,8 +2,8 @@
 import { CallerError } from "@understudy/runtime/errors";
 import { name, type ProcessKind } from "@understudy/contracts";
 
-/** What a machine can run; the links between machines (`network`) belong to none. */
-export type MachineProcessKind = Exclude<ProcessKind, "network">;
+/** What a machine can run; the links between machines (`network`) belong to none. A db-keeper brings its PostgreSQL. */
+export type MachineProcessKind = Exclude<ProcessKind, "network" | "postgres">;
 
 export interface MachineLayout {
   /** `machine-a`: the part after the last hyphen ends the ids of its processes. */
@@ -14,13 +14,13 @@ export type Layout = readonly MachineLayout[];
 
 /** docs/architecture.md, "The local cluster". */
 export const standardLayout: Layout = [
-  { id: "machine-a", runs: ["nats", "postgres", "message-server", "app-server", "heartbeat-monitor"] },
-  { id: "machine-b", runs: ["nats", "message-server", "app-server", "load-balancer"] },
-  { id: "machine-c", runs: ["nats", "app-server", "load-balancer", "heartbeat-monitor"] },
+  { id: "machine-a", runs: ["nats", "db-keeper", "db-pool", "message-server", "app-server", "heartbeat-monitor"] },
+  { id: "machine-b", runs: ["nats", "db-keeper", "message-server", "app-server", "load-balancer"] },
+  { id: "machine-c", runs: ["nats", "db-pool", "app-server", "load-balancer", "heartbeat-monitor"] },
 ];
 
 /** `nats` on `machine-a` is `nats-a`. */
-export const processId = (kind: MachineProcessKind, machine: string): string =>
+export const processId = (kind: MachineProcessKind | "postgres", machine: string): string =>
   `${kind}-${machine.slice(machine.lastIndexOf("-") + 1)}`;
 
 /** @throws CallerError listing every fault. */
@@ -35,9 +35,9 @@ export function checkLayout(layout: Layout): void {
   }
   const counts = (kind: MachineProcessKind) => layout.filter(({ runs }) => runs.includes(kind)).length;
   if (counts("nats") === 0) faults.push("no machine runs nats");
-  if (counts("postgres") > 1) faults.push("more than one machine runs postgres");
-  if (counts("postgres") === 0 && counts("message-server") + counts("app-server") > 0) {
-    faults.push("message servers and app servers need a machine that runs postgres");
+  const databaseUsers = (["message-server", "app-server", "db-pool"] as const).filter((kind) => counts(kind) > 0);
+  if (counts("db-keeper") === 0 && databaseUsers.length > 0) {
+    faults.push(`${databaseUsers.join(", ")}: needs a machine that runs db-keeper`);
   }
   if (faults.length > 0)
     throw new CallerError("invalid-request", `The layout has faults: ${faults.join("; ")}.`, { faults });

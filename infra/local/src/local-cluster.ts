@@ -27,10 +27,10 @@ import { host, planCluster, portsNeeded, type ClusterPlan } from "./plan.ts";
 import { networkId, programsOf } from "./programs.ts";
 import { allRun, answers } from "./readiness.ts";
 import { standardRestartPolicy, type RestartPolicy } from "./restart-policy.ts";
-import { databaseUrls, describeRun, RunFileWriter } from "./run-file.ts";
+import { databaseUrl, databaseUrls, describeRun, RunFileWriter } from "./run-file.ts";
 import { secret, type Secret } from "./secrets.ts";
 import { StateFolder } from "./state-folder.ts";
-import type { ProcessState, SupervisedProcess } from "./supervised-process.ts";
+import type { ProcessState, Supervised } from "./supervised.ts";
 import { Supervisor, type ProcessExit } from "./supervisor.ts";
 import { SupervisorClaim } from "./supervisor-claim.ts";
 
@@ -51,8 +51,8 @@ export interface LocalClusterOptions {
 }
 
 interface ClusterEvents {
-  state: [SupervisedProcess, ProcessState];
-  exit: [SupervisedProcess, ProcessExit];
+  state: [Supervised, ProcessState];
+  exit: [Supervised, ProcessExit];
   /** A machine was cut off or connected again. */
   cuts: [];
 }
@@ -83,7 +83,7 @@ export class LocalCluster {
     private readonly passwords: { readonly nats: Secret; readonly database: Secret },
   ) {
     const programs = programsOf(plan, {
-      passwords: { nats: passwords.nats.value, database: passwords.database.value },
+      passwords: { nats: passwords.nats.value },
       restart: options.restart ?? standardRestartPolicy,
       linksStand: (signal) => this.#linksStand(signal),
     });
@@ -112,6 +112,7 @@ export class LocalCluster {
     const claim = SupervisorClaim.take(folder.lock, folder.ledger);
     try {
       if (options.fresh === true) folder.clear();
+      folder.claimFormat();
       const passwords = { nats: secret(folder.secrets, "nats"), database: secret(folder.secrets, "database") };
       const needed = portsNeeded(layout);
       const ports = await freePorts(needed.length);
@@ -243,11 +244,14 @@ export class LocalCluster {
   get natsCredentials(): { readonly user: string; readonly password: string } {
     return { user: this.plan.settings.natsUser, password: this.passwords.nats.value };
   }
-  /** With the password. */
+  /** All instances in libpq's form for several hosts, with the password. */
   get databaseUrl(): string {
-    const [first] = databaseUrls(this.plan, this.passwords.database.value);
-    if (first === undefined) throw new OperationalError("unavailable", "This layout has no database.");
-    return first.url;
+    if (this.plan.postgres.length === 0) throw new OperationalError("unavailable", "This layout has no database.");
+    return databaseUrl(this.plan, this.passwords.database.value);
+  }
+  /** Each instance by itself, with the password. */
+  get databaseInstances(): readonly { readonly id: string; readonly url: string }[] {
+    return databaseUrls(this.plan, this.passwords.database.value);
   }
   get runFile(): RunFile {
     return describeRun({
@@ -330,7 +334,7 @@ export class LocalCluster {
   }
 
   /** First of all that happens at an exit: each millisecond counts for those who take over. */
-  #report({ id, program }: SupervisedProcess, { pid, incarnation, exitCode, signal, at }: ProcessExit): void {
+  #report({ id, program }: Supervised, { pid, incarnation, exitCode, signal, at }: ProcessExit): void {
     if (pid === undefined || incarnation === undefined || !serviceKind.safeParse(program.kind).success) return;
     this.#reporter.report({ instance: { id, incarnation }, machine: program.machine, pid, exitCode, signal, at });
   }
@@ -347,7 +351,7 @@ export class LocalCluster {
 
 /** Said once, before anything starts. @throws EngineMissingError */
 function requireEngines(layout: Layout): void {
-  const runs = (kind: "nats" | "postgres") => layout.some((machine) => machine.runs.includes(kind));
+  const runs = (kind: "nats" | "db-keeper") => layout.some((machine) => machine.runs.includes(kind));
   if (runs("nats")) natsServerBinary();
-  if (runs("postgres")) postgresBinaries();
+  if (runs("db-keeper")) postgresBinaries();
 }

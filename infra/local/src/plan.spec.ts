@@ -32,6 +32,10 @@ describe("the plan of the standard cluster", () => {
       "app-server-a",
       "app-server-b",
       "app-server-c",
+      "db-keeper-a",
+      "db-keeper-b",
+      "db-pool-a",
+      "db-pool-c",
       "heartbeat-monitor-a",
       "heartbeat-monitor-c",
       "load-balancer-b",
@@ -42,6 +46,7 @@ describe("the plan of the standard cluster", () => {
       "nats-b",
       "nats-c",
       "postgres-a",
+      "postgres-b",
     ]);
   });
 
@@ -81,7 +86,7 @@ describe("the plan of the standard cluster", () => {
       expect(targetPort).toBe(ports.get(endpoint));
       expect(`machine-${endpoint.slice(0, endpoint.indexOf("/")).at(-1)}`).toBe(to);
     }
-    expect(plan.links).toHaveLength(2 * 3 + 2 * 3 + 2 + 2 * 3);
+    expect(plan.links).toHaveLength(2 * 3 + 2 * 3 + 2 * 2 + 2 * 3);
   });
 
   it("names the NATS node of the own machine first, directly", () => {
@@ -108,7 +113,24 @@ describe("the plan of the standard cluster", () => {
     const text = JSON.stringify(standard.plan);
     expect(text).toContain("/secrets/database");
     expect(environmentOf("app-server-b")["UNDERSTUDY_DATABASE_URL"]).toBe(
-      `postgres://postgres@127.0.0.1:${standard.ports.get("machine-b>postgres-a/sql")}/understudy`,
+      // Its own machine's instance first, directly; the other one through a link.
+      `postgres://postgres@127.0.0.1:${standard.ports.get("postgres-b/sql")},127.0.0.1:${standard.ports.get("machine-b>postgres-a/sql")}/understudy?instances=postgres-b,postgres-a`,
+    );
+  });
+
+  it("lists each PostgreSQL beside the keeper that starts it", () => {
+    expect(standard.plan.postgres).toEqual(
+      ["a", "b"].map((letter) => ({
+        kind: "postgres",
+        id: `postgres-${letter}`,
+        machine: `machine-${letter}`,
+        keeper: `db-keeper-${letter}`,
+        dataDir: `/data/postgres-${letter}`,
+        port: standard.ports.get(`postgres-${letter}/sql`),
+      })),
+    );
+    expect(environmentOf("db-keeper-a")["UNDERSTUDY_MEMBERS"]).toBe(
+      `postgres-a=127.0.0.1:${standard.ports.get("postgres-a/sql")},postgres-b=127.0.0.1:${standard.ports.get("machine-a>postgres-b/sql")}`,
     );
   });
 });
@@ -130,7 +152,7 @@ describe("a part of the cluster", () => {
       { id: "Machine B", runs: [] },
     ];
     expect(() => checkLayout(layout)).toThrow(
-      /app-server-a stands twice.*Machine B: a machine is named.*Machine B runs nothing.*no machine runs nats.*need a machine that runs postgres/,
+      /app-server-a stands twice.*Machine B: a machine is named.*Machine B runs nothing.*no machine runs nats.*needs a machine that runs db-keeper/,
     );
     expect(() => checkLayout(standardLayout)).not.toThrow();
   });

@@ -40,10 +40,12 @@ export interface PlannedNats {
   readonly routes: readonly string[];
 }
 
+/** Started by its keeper, not by the supervisor. */
 export interface PlannedPostgres {
   readonly kind: "postgres";
   readonly id: string;
   readonly machine: string;
+  readonly keeper: string;
   readonly dataDir: string;
   readonly port: number;
 }
@@ -73,6 +75,7 @@ interface Endpoint {
   readonly machine: string;
 }
 
+const sqlOf = (machine: string): string => `${processId("postgres", machine)}/sql`;
 const linkId = (from: string, endpoint: Endpoint): string => `${from}>${endpoint.id}`;
 const servesHttp = (kind: string): boolean => kind === "app-server" || kind === "load-balancer";
 
@@ -81,7 +84,7 @@ const endpointsOf = (layout: Layout): readonly Endpoint[] =>
     runs.flatMap((kind) => {
       const id = processId(kind, machine);
       if (kind === "nats") return [`${id}/client`, `${id}/route`].map((each) => ({ id: each, machine }));
-      if (kind === "postgres") return [{ id: `${id}/sql`, machine }];
+      if (kind === "db-keeper") return [{ id: sqlOf(machine), machine }];
       if (kind === "app-server") return [{ id: `${id}/http`, machine }];
       return [];
     }),
@@ -98,7 +101,7 @@ export function portsNeeded(layout: Layout): readonly string[] {
     runs.flatMap((kind) => {
       const id = processId(kind, machine);
       if (kind === "nats") return [`${id}/client`, `${id}/route`, `${id}/monitor`];
-      if (kind === "postgres") return [`${id}/sql`];
+      if (kind === "db-keeper") return [`${id}/ops`, sqlOf(machine)];
       return servesHttp(kind) ? [`${id}/http`, `${id}/ops`] : [`${id}/ops`];
     }),
   );
@@ -119,21 +122,30 @@ export function planCluster(options: PlanOptions, ports: ReadonlyMap<string, num
     layout
       .filter(({ runs }) => (runs as readonly string[]).includes(kind))
       .map(({ id: machine }) => ({ machine, id: processId(kind as "nats", machine) }));
-  const databases = running("postgres");
+  const databases = running("db-keeper").map(({ machine, id: keeper }) => ({
+    machine,
+    keeper,
+    id: processId("postgres", machine),
+    dataDir: join(dataDir, processId("postgres", machine)),
+  }));
 
   const viewOf = (machine: string): MachineView => {
     // The own node first: it is the one that no cut takes away.
     const isOwn = (node: { machine: string }) => Number(node.machine === machine);
     const nodes = running("nats").sort((one, other) => isOwn(other) - isOwn(one));
     const own = nodes.find((node) => node.machine === machine);
-    const database = databases[0];
+    const members = [...databases]
+      .sort((one, other) => isOwn(other) - isOwn(one))
+      .map((member) => ({
+        id: member.id,
+        port: reach(machine, { machine: member.machine, id: sqlOf(member.machine) }),
+      }));
     return {
       machine,
       ...(own && { natsNode: own.id }),
       natsServers: nodes.map((node) => `nats://${host}:${reach(machine, { ...node, id: `${node.id}/client` })}`),
-      ...(database && {
-        databaseUrl: databaseUrl(settings, reach(machine, { ...database, id: `${database.id}/sql` })),
-      }),
+      ...(members.length > 0 && { databaseUrl: databaseUrl(settings, members) }),
+      databaseMembers: Object.fromEntries(members.map(({ id, port: at }) => [id, `${host}:${at}`])),
       appServers: Object.fromEntries(
         running("app-server").map((server) => [
           server.id,
@@ -166,22 +178,22 @@ export function planCluster(options: PlanOptions, ports: ReadonlyMap<string, num
         .filter((other) => other.id !== id)
         .map((other) => `nats://${host}:${reach(machine, { ...other, id: `${other.id}/route` })}`),
     })),
-    postgres: databases.map(({ id, machine }) => ({
+    postgres: databases.map((member) => ({
       kind: "postgres" as const,
-      id,
-      machine,
-      dataDir: join(dataDir, id),
-      port: port(`${id}/sql`),
+      ...member,
+      port: port(sqlOf(member.machine)),
     })),
     services: layout.flatMap(({ id: machine, runs }) =>
       runs.flatMap((kind) => {
-        if (kind === "nats" || kind === "postgres") return [];
+        if (kind === "nats") return [];
         const id = processId(kind, machine);
+        const member = databases.find(({ keeper }) => keeper === id);
         const place = {
           id,
           kind,
           opsPort: port(`${id}/ops`),
           ...(servesHttp(kind) && { httpPort: port(`${id}/http`) }),
+          ...(member && { postgres: { id: member.id, dataDir: member.dataDir, port: port(sqlOf(machine)) } }),
         };
         return [{ kind, id, machine, environment: serviceEnvironment(settings, views[machine] as MachineView, place) }];
       }),
@@ -190,6 +202,12 @@ export function planCluster(options: PlanOptions, ports: ReadonlyMap<string, num
   };
 }
 
-/** Without the password. */
-const databaseUrl = (settings: ClusterSettings, port: number): string =>
-  `postgres://${settings.databaseUser}@${host}:${port}/${settings.database}`;
+/** libpq's form for several hosts, without the password. */
+const databaseUrl = (
+  settings: ClusterSettings,
+  members: readonly { readonly id: string; readonly port: number }[],
+): string => {
+  const hosts = members.map(({ port }) => `${host}:${port}`).join(",");
+  const instances = members.map(({ id }) => id).join(",");
+  return `postgres://${settings.databaseUser}@${hosts}/${settings.database}?instances=${instances}`;
+};

@@ -36,17 +36,18 @@ describe("programs", () => {
       ports,
     );
     const kinds = programsOf(plan, {
-      passwords: { nats: "n", database: "d" },
+      passwords: { nats: "n" },
       restart: standardRestartPolicy,
       linksStand: () => Promise.resolve(),
     }).map(({ kind }) => kind);
     expect([...new Set(kinds)]).toEqual([
       "network",
       "nats",
-      "postgres",
+      "db-keeper",
       "message-server",
       "app-server",
       "load-balancer",
+      "db-pool",
       "heartbeat-monitor",
     ]);
   });

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ServiceKind } from "@understudy/contracts";
-import { natsServerReady, postgresReady, prepareNatsServer, preparePostgres } from "@understudy/engines";
+import { natsServerReady, prepareNatsServer } from "@understudy/engines";
 import { OperationalError } from "@understudy/runtime/errors";
 import type { ClusterPlan, PlannedNats, PlannedPostgres, PlannedService } from "./plan.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
@@ -20,7 +20,7 @@ export const networkId = "network";
 export const networkMachine = "all";
 
 export interface ProgramOptions {
-  readonly passwords: { readonly nats: string; readonly database: string };
+  readonly passwords: { readonly nats: string };
   readonly restart: RestartPolicy;
   /** Resolves when the links between the machines listen; soon in any case. */
   readonly linksStand: (signal: AbortSignal) => Promise<void>;
@@ -86,30 +86,7 @@ const natsProgram = (
   };
 };
 
-const postgresProgram = (plan: ClusterPlan, node: PlannedPostgres, { passwords, restart }: ProgramOptions): Program => {
-  const options = {
-    name: node.id,
-    dataDir: node.dataDir,
-    port: node.port,
-    superuser: plan.settings.databaseUser,
-    password: passwords.database,
-    database: plan.settings.database,
-  };
-  return {
-    id: node.id,
-    kind: "postgres",
-    machine: node.machine,
-    prepare: () => preparePostgres(options),
-    ready: (signal) => postgresReady(options, signal),
-    hasChannel: false,
-    startsOthers: true,
-    // "Fast": ends the sessions, then itself.
-    stopSignal: "SIGINT",
-    restart,
-  };
-};
-
-export const serviceProgram = (service: PlannedService, restart: RestartPolicy): Program => ({
+export const serviceProgram = (service: PlannedService, restart: RestartPolicy, engine?: PlannedPostgres): Program => ({
   id: service.id,
   kind: service.kind,
   machine: service.machine,
@@ -118,6 +95,7 @@ export const serviceProgram = (service: PlannedService, restart: RestartPolicy):
   startsOthers: false,
   stopSignal: "SIGTERM",
   restart,
+  ...(engine && { engine: { id: engine.id, kind: engine.kind, machine: engine.machine, startsOthers: true } }),
 });
 
 const networkProgram = (restart: RestartPolicy): Program => ({
@@ -135,12 +113,24 @@ const networkProgram = (restart: RestartPolicy): Program => ({
 /** In the order in which they are started: what others wait for comes first. */
 export function programsOf(plan: ClusterPlan, options: ProgramOptions): readonly Program[] {
   const { restart } = options;
-  const order: readonly ServiceKind[] = ["message-server", "app-server", "load-balancer", "heartbeat-monitor"];
+  const order: readonly ServiceKind[] = [
+    "db-keeper",
+    "message-server",
+    "app-server",
+    "load-balancer",
+    "db-pool",
+    "heartbeat-monitor",
+  ];
   const services = [...plan.services].sort((one, other) => order.indexOf(one.kind) - order.indexOf(other.kind));
   return [
     ...(plan.links.length > 0 ? [networkProgram(restart)] : []),
     ...plan.nats.map((node) => natsProgram(plan, node, options)),
-    ...plan.postgres.map((node) => postgresProgram(plan, node, options)),
-    ...services.map((service) => serviceProgram(service, restart)),
+    ...services.map((service) =>
+      serviceProgram(
+        service,
+        restart,
+        plan.postgres.find(({ keeper }) => keeper === service.id),
+      ),
+    ),
   ];
 }

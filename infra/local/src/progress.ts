@@ -1,6 +1,6 @@
 /** What `npm start` prints: one line per event, coloured by process and outcome where colours are wanted. */
 import type { createColors } from "picocolors";
-import type { ProcessState, SupervisedProcess } from "./supervised-process.ts";
+import type { ProcessState, Supervised } from "./supervised.ts";
 import type { ProcessExit } from "./supervisor.ts";
 
 type Colors = ReturnType<typeof createColors>;
@@ -27,7 +27,8 @@ export function stateWords(state: ProcessState): string | undefined {
 }
 
 export function exitWords({ exitCode, signal, lastWords, pid }: Omit<ProcessExit, "at">): string {
-  const how = pid === undefined ? "could not be started" : `ended (${signal ?? `exit code ${exitCode}`})`;
+  const seen = signal ?? (exitCode === null ? undefined : `exit code ${exitCode}`);
+  const how = pid === undefined ? "could not be started" : seen === undefined ? "ended" : `ended (${seen})`;
   const words = lastWords.length > longestWords ? `${lastWords.slice(0, longestWords)}…` : lastWords;
   return words === "" ? how : `${how}: ${words}`;
 }
@@ -45,6 +46,8 @@ export class Progress {
       network: colors.gray,
       nats: colors.blue,
       postgres: colors.cyan,
+      "db-keeper": colors.cyan,
+      "db-pool": colors.cyan,
       "message-server": colors.magenta,
       "app-server": colors.green,
       "load-balancer": colors.yellow,
@@ -56,7 +59,7 @@ export class Progress {
     this.print(text);
   }
 
-  state(process: SupervisedProcess, state: ProcessState): void {
+  state(process: Supervised, state: ProcessState): void {
     const words = stateWords(state);
     if (words === undefined || this.#isQuiet) return;
     const { green, yellow, red, dim } = this.colors;
@@ -64,7 +67,7 @@ export class Progress {
     this.#line(process, paint[state.kind](words));
   }
 
-  exit(process: SupervisedProcess, exit: ProcessExit): void {
+  exit(process: Supervised, exit: ProcessExit): void {
     const isWanted = this.#isQuiet && exit.wasAsked;
     this.#line(process, isWanted ? this.colors.dim("stopped") : this.colors.red(exitWords(exit)));
   }
@@ -74,7 +77,7 @@ export class Progress {
     this.#isQuiet = true;
   }
 
-  #line({ id, program }: SupervisedProcess, words: string): void {
+  #line({ id, program }: Supervised, words: string): void {
     const seconds = ((performance.now() - this.#startedAt) / 1_000).toFixed(1).padStart(6);
     const paint = this.#byKind[program.kind] ?? this.colors.white;
     this.print(`${this.colors.dim(`${seconds} s`)}  ${paint(id.padEnd(20))} ${words}`);

@@ -2,7 +2,7 @@
 import { request } from "node:http";
 import { OperationalError } from "@understudy/runtime/errors";
 import { pause } from "@understudy/runtime/wait";
-import type { SupervisedProcess } from "./supervised-process.ts";
+import type { Supervised } from "./supervised.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** Status of a GET; undefined when there was no answer. */
@@ -27,7 +27,7 @@ export async function answers(url: string, signal: AbortSignal): Promise<boolean
   return false;
 }
 
-const notReady = (what: string, processes: readonly SupervisedProcess[]): OperationalError =>
+const notReady = (what: string, processes: readonly Supervised[]): OperationalError =>
   new OperationalError(
     "unavailable",
     processes.map(({ id, log, lastWords }) => `${id} ${what}${lastWords && `: ${lastWords}`} (${log.path})`).join("\n"),

@@ -2,7 +2,7 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import type { RunFile } from "@understudy/contracts";
 import { host, type ClusterPlan } from "./plan.ts";
-import type { ProcessState } from "./supervised-process.ts";
+import type { ProcessState } from "./supervised.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface RunFacts {
@@ -25,6 +25,13 @@ export const databaseUrls = ({ postgres, settings }: ClusterPlan, password: stri
     id,
     url: `postgres://${settings.databaseUser}:${password}@${host}:${port}/${settings.database}`,
   }));
+
+/** All of them in one, as a failover-pool takes it; with the password. */
+export const databaseUrl = ({ postgres, settings }: ClusterPlan, password: string): string => {
+  const hosts = postgres.map(({ port }) => `${host}:${port}`).join(",");
+  const instances = postgres.map(({ id }) => id).join(",");
+  return `postgres://${settings.databaseUser}:${password}@${hosts}/${settings.database}?instances=${instances}`;
+};
 
 export function describeRun({ plan, supervisor, url, ...facts }: RunFacts): RunFile {
   const nats = plan.nats.map(({ id, machine, clientPort, monitorPort }) => ({

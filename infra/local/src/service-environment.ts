@@ -3,6 +3,7 @@
  * with a variable that it does not know.
  */
 import type { ServiceKind } from "@understudy/contracts";
+import { CallerError } from "@understudy/runtime/errors";
 
 /** What is the same on all machines. */
 export interface ClusterSettings {
@@ -27,7 +28,10 @@ export interface MachineView {
   readonly machine: string;
   readonly natsNode?: string;
   readonly natsServers: readonly string[];
+  /** All instances of the database, the one on the own machine first. */
   readonly databaseUrl?: string;
+  /** host:port by PostgreSQL instance. */
+  readonly databaseMembers: Readonly<Record<string, string>>;
   /** URL by instance id. */
   readonly appServers: Readonly<Record<string, string>>;
 }
@@ -38,6 +42,8 @@ export interface ServicePlace {
   readonly kind: ServiceKind;
   readonly opsPort: number;
   readonly httpPort?: number;
+  /** The PostgreSQL instance that a db-keeper runs. */
+  readonly postgres?: { readonly id: string; readonly dataDir: string; readonly port: number };
 }
 
 export function serviceEnvironment(
@@ -79,9 +85,39 @@ function ownVariables(settings: ClusterSettings, view: MachineView, place: Servi
       };
     case "load-balancer":
       return { ...http, UNDERSTUDY_APP_SERVER_ADDRESSES: JSON.stringify(view.appServers) };
-    case "heartbeat-monitor":
-    case "db-keeper":
     case "db-pool":
+      return {
+        UNDERSTUDY_DATABASES: JSON.stringify([
+          { name: settings.database, url: view.databaseUrl, passwordFile: settings.databasePasswordFile },
+        ]),
+      };
+    case "db-keeper":
+      return keeperVariables(settings, view, place);
+    case "heartbeat-monitor":
       return {};
   }
+}
+
+/** The other members are reached as from this machine: through links. */
+function keeperVariables(
+  settings: ClusterSettings,
+  view: MachineView,
+  { postgres }: ServicePlace,
+): Record<string, string> {
+  if (postgres === undefined) {
+    throw new CallerError(
+      "invalid-request",
+      "A db-keeper runs a PostgreSQL instance of its own: add a machine to the layout.",
+    );
+  }
+  return {
+    UNDERSTUDY_DATABASE: settings.database,
+    UNDERSTUDY_MEMBER: postgres.id,
+    UNDERSTUDY_MEMBERS: Object.entries(view.databaseMembers)
+      .map(([id, address]) => `${id}=${address}`)
+      .join(","),
+    UNDERSTUDY_POSTGRES_DATA_DIR: postgres.dataDir,
+    UNDERSTUDY_DATABASE_PASSWORD_FILE: settings.databasePasswordFile,
+    ...(view.natsNode !== undefined && { UNDERSTUDY_NATS_NODE: view.natsNode }),
+  };
 }

@@ -1,8 +1,9 @@
 /** `.understudy/`: everything that a cluster on this computer leaves on disk. */
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { CallerError } from "@understudy/runtime/errors";
 
 /** Where the cluster of this repository keeps its state: `UNDERSTUDY_STATE_DIR`, else `.understudy` at its top. */
 export const stateDirOf = (repository: string, environment: NodeJS.ProcessEnv = process.env): string =>
@@ -10,6 +11,9 @@ export const stateDirOf = (repository: string, environment: NodeJS.ProcessEnv = 
 
 /** The longest address of a unix socket is 103 (macOS) or 107 bytes. */
 const longestSocketPath = 100;
+
+/** How `data` is laid out. 1: one PostgreSQL under the supervisor. 2: two under db-keepers. */
+const dataFormat = 2;
 
 export class StateFolder {
   readonly path: string;
@@ -50,6 +54,29 @@ export class StateFolder {
     mkdirSync(this.path, { recursive: true, mode: 0o711 });
     chmodSync(this.path, 0o711);
     mkdirSync(this.data, { recursive: true, mode: 0o711 });
+  }
+
+  /**
+   * Marks fresh data with this version's format.
+   * @throws CallerError `conflict` for data that another version left: it would be neither used nor harmed unnoticed.
+   */
+  claimFormat(): void {
+    const marker = join(this.data, "format");
+    if (existsSync(marker)) {
+      const found = Number(readFileSync(marker, "utf8"));
+      if (found === dataFormat) return;
+      throw this.#otherFormat(`format ${found}`);
+    }
+    if (readdirSync(this.data).length > 0) throw this.#otherFormat("an older version");
+    writeFileSync(marker, `${dataFormat}\n`);
+  }
+
+  #otherFormat(of: string): CallerError {
+    return new CallerError(
+      "conflict",
+      `The data under ${this.data} is of ${of} and cannot be used by this one (format ${dataFormat}). ` +
+        "Begin anew, which removes it: npm start -- --fresh",
+    );
   }
 
   /** Data and logs of former runs; passwords stay. Only while nothing runs. */

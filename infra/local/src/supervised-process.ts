@@ -20,57 +20,26 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync } from "node:fs";
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import type { ProcessKind } from "@understudy/contracts";
 import { signalTree, type SpawnSpec } from "@understudy/engines";
 import { tellingLine, type LogFile } from "./log-file.ts";
 import { afterEnding, type RestartPolicy } from "./restart-policy.ts";
+import type { ProcessEvents, ProcessState, ProgramPlace, Supervised } from "./supervised.ts";
 
 /** How a process is started and how it shows that it serves. */
-export interface Program {
-  readonly id: string;
-  readonly kind: ProcessKind;
-  readonly machine: string;
+export interface Program extends ProgramPlace {
   /** Called before each start. */
   prepare(signal: AbortSignal): Promise<SpawnSpec> | SpawnSpec;
   /** Resolves when it serves. A program with a channel says so itself, see `markReady`. */
   ready?(signal: AbortSignal): Promise<void>;
   /** Whether Node's IPC channel connects it with the supervisor. */
   readonly hasChannel: boolean;
-  /** Whether it starts processes of its own, which then get each signal too. */
-  readonly startsOthers: boolean;
   readonly stopSignal: NodeJS.Signals;
   readonly restart: RestartPolicy;
+  /** The engine that it runs and tells of: it is listed beside it. */
+  readonly engine?: ProgramPlace;
 }
 
-export type ProcessState =
-  | { readonly kind: "stopped"; readonly reason: "not-started" | "asked" | "configuration" }
-  | { readonly kind: "starting"; readonly pid: number | null; readonly startedAt: number }
-  | { readonly kind: "running"; readonly pid: number; readonly startedAt: number }
-  | { readonly kind: "frozen"; readonly pid: number; readonly startedAt: number; readonly was: "starting" | "running" }
-  /** Killed or asked to end; its exit is awaited. */
-  | { readonly kind: "ending"; readonly pid: number; readonly startedAt: number; readonly by: "kill" | "stop" }
-  | { readonly kind: "waiting"; readonly waitMs: number };
-
-export interface ProcessEnding {
-  /** Absent when it could not even be started. */
-  readonly pid: number | undefined;
-  readonly exitCode: number | null;
-  readonly signal: NodeJS.Signals | null;
-  /** Wall clock, milliseconds since 1970. */
-  readonly at: number;
-  readonly wasAsked: boolean;
-  /** Why, in the process's own words; empty when it was asked or said nothing. */
-  readonly lastWords: string;
-}
-
-interface ProcessEvents {
-  state: [ProcessState];
-  spawned: [number];
-  ended: [ProcessEnding];
-  message: [unknown];
-}
-
-export class SupervisedProcess extends EventEmitter<ProcessEvents> {
+export class SupervisedProcess extends EventEmitter<ProcessEvents> implements Supervised {
   #state: ProcessState = { kind: "stopped", reason: "not-started" };
   #child: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -94,11 +63,9 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
   get state(): ProcessState {
     return this.#state;
   }
-  /** Starts after the first. */
   get restarts(): number {
     return Math.max(0, this.#starts - 1);
   }
-  /** Why its last life ended, in its own words. */
   get lastWords(): string {
     return this.#lastWords;
   }
@@ -106,7 +73,6 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
     return this.#child?.pid ?? null;
   }
 
-  /** Starts it if it is down or waiting; true when that was so. */
   start(): boolean {
     this.#staysDown = false;
     const { kind } = this.#state;
@@ -123,7 +89,6 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
     } else if (this.#state.kind === "frozen") this.#become({ ...this.#state, was: "running" });
   }
 
-  /** kill -9, with all that it started. With `stay` it is not started again by itself. True when that changed something. */
   kill(stay: boolean): boolean {
     const wasUp = this.#child !== undefined || (stay && this.#state.kind !== "stopped");
     if (stay) this.#stayDown();
@@ -146,7 +111,6 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
     return true;
   }
 
-  /** Asks it to end and waits for that; kills it after `timeoutMs`. It stays down. */
   async stop(timeoutMs: number): Promise<void> {
     this.#stayDown();
     // A preparation may run programs of its own (initdb); it cannot be cut short, and ends by itself.
@@ -163,13 +127,11 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> {
     clearTimeout(timer);
   }
 
-  /** Resolves at the end of the child that lives now; when none does, as soon as no start is being prepared. */
   async ended(): Promise<void> {
     if (this.#child === undefined) await this.#preparation;
     else await new Promise<void>((resolve) => this.once("ended", () => resolve()));
   }
 
-  /** False when there is nobody to tell. Never throws: the channel may break at any time. */
   send(message: object, socket?: Socket): boolean {
     const child = this.#child;
     if (child?.connected !== true) return false;

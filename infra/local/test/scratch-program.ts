@@ -2,7 +2,8 @@
 import { tmpdir } from "node:os";
 import { temporaryFolder } from "@understudy/testkit";
 import { LogFile } from "../src/log-file.ts";
-import { SupervisedProcess, type ProcessState, type Program } from "../src/supervised-process.ts";
+import type { ProcessState, Supervised } from "../src/supervised.ts";
+import { SupervisedProcess, type Program } from "../src/supervised-process.ts";
 
 /** Short waits, so that a test of restarts takes no seconds. */
 export const quick = { firstMs: 20, mostMs: 80, steadyMs: 60_000 };
@@ -52,7 +53,7 @@ export class Scratch {
 
 /** The next state of a kind, or the present one. */
 export function reaches<Kind extends ProcessState["kind"]>(
-  supervised: SupervisedProcess,
+  supervised: Supervised,
   kind: Kind,
 ): Promise<Extract<ProcessState, { kind: Kind }>> {
   return new Promise((resolve) => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { eventually } from "@understudy/testkit";
 import { birthOf } from "../src/process-birth.ts";
-import type { ProcessEnding } from "../src/supervised-process.ts";
+import type { ProcessEnding } from "../src/supervised.ts";
 import { nextMessage, reaches, Scratch } from "./scratch-program.ts";
 
 const lives = "process.on('message', () => {}); process.send('up')";

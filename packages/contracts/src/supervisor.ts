@@ -46,6 +46,8 @@ export const supervisorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ping") }),
   /** hold: leave the engine down when it ends (`kill --stay`). release: start it again (`start`). */
   z.object({ type: z.literal("engine"), id: z.string(), wish: z.enum(["hold", "release"]) }),
+  /** The whole cluster is being stopped: who holds a role keeps it, since whoever it went to stops as well. */
+  z.object({ type: z.literal("cluster-stops") }),
 ]);
 export type SupervisorMessage = z.infer<typeof supervisorMessage>;
 

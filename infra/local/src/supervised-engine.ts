@@ -1,0 +1,192 @@
+/**
+ * An engine that one of our processes runs: the PostgreSQL of a db-keeper. Its keeper starts and ends it and tells of
+ * that over its channel; here it is listed, killed, frozen and thawed like every process.
+ *
+ * States as for processes (`ProcessState`), changed only in `#become`; they follow what the keeper says, and the
+ * keeper's own state while it is down.
+ *
+ * Invariants:
+ * - It never outlives its keeper: when that ends, whatever is left of the engine is killed (its own reaper does the
+ *   same; here it is done again, since two primaries are worse than two kills).
+ * - A signal goes only to the process that was told of: its birth is compared, the id may be somebody else's by now.
+ * - `kill --stay` tells the keeper first, so that it does not take the end for a failure of its own to mend; a keeper
+ *   that starts anew is told again.
+ */
+import { EventEmitter } from "node:events";
+import { childMessage, type ChildMessage } from "@understudy/contracts";
+import { signalTree } from "@understudy/engines";
+import { pause } from "@understudy/runtime/wait";
+import type { LogFile } from "./log-file.ts";
+import { birthOf } from "./process-birth.ts";
+import type { ProcessEvents, ProcessState, ProgramPlace, Supervised } from "./supervised.ts";
+
+type EngineMessage = Extract<ChildMessage, { type: "engine" }>;
+
+interface Life {
+  readonly pid: number;
+  readonly birth: string | undefined;
+  readonly startedAt: number;
+}
+
+const lookMs = 10;
+
+export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Supervised {
+  #state: ProcessState = { kind: "stopped", reason: "not-started" };
+  #life: Life | undefined;
+  #isHeld = false;
+  #wasKilled = false;
+  #starts = 0;
+  #lastWords = "";
+
+  constructor(
+    readonly program: ProgramPlace,
+    readonly log: LogFile,
+    private readonly keeper: Supervised,
+  ) {
+    super();
+    keeper.on("spawned", () => this.#isHeld && this.#tell("hold"));
+    keeper.on("message", (message) => this.#hear(message));
+    keeper.on("ended", () => this.#keeperEnded());
+    keeper.on("state", () => this.#life === undefined && this.#followKeeper());
+  }
+
+  get id(): string {
+    return this.program.id;
+  }
+  get state(): ProcessState {
+    return this.#state;
+  }
+  get pid(): number | null {
+    return this.#life?.pid ?? null;
+  }
+  get restarts(): number {
+    return Math.max(0, this.#starts - 1);
+  }
+  get lastWords(): string {
+    return this.#lastWords;
+  }
+
+  start(): boolean {
+    const wasHeld = this.#isHeld;
+    this.#isHeld = false;
+    if (wasHeld) this.#tell("release");
+    return this.keeper.start() || wasHeld;
+  }
+
+  kill(stay: boolean): boolean {
+    const wasUp = this.#life !== undefined || (stay && this.#state.kind !== "stopped");
+    if (stay) {
+      this.#isHeld = true;
+      this.#tell("hold");
+      if (this.#life === undefined) this.#followKeeper();
+    }
+    this.#signal("SIGKILL");
+    return wasUp;
+  }
+
+  freeze(): boolean {
+    const state = this.#state;
+    if ((state.kind !== "running" && state.kind !== "starting") || state.pid === null) return false;
+    if (!this.#signal("SIGSTOP")) return false;
+    this.#become({ kind: "frozen", pid: state.pid, startedAt: state.startedAt, was: state.kind });
+    return true;
+  }
+
+  thaw(): boolean {
+    const state = this.#state;
+    if (state.kind !== "frozen" || !this.#signal("SIGCONT")) return false;
+    this.#become({ kind: state.was, pid: state.pid, startedAt: state.startedAt });
+    return true;
+  }
+
+  /** Its keeper stops it; a frozen one would make that wait. */
+  async stop(): Promise<void> {
+    if (this.#state.kind === "frozen") this.#signal("SIGCONT");
+    await this.keeper.ended();
+  }
+
+  async ended(): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    while (this.#life === life && isAlive(life)) await pause(lookMs);
+  }
+
+  send(): boolean {
+    return false;
+  }
+
+  #tell(wish: "hold" | "release"): void {
+    this.keeper.send({ type: "engine", id: this.id, wish });
+  }
+
+  #hear(message: unknown): void {
+    const { data } = childMessage.safeParse(message);
+    if (data?.type === "engine" && data.id === this.id) this.#follow(data);
+  }
+
+  #follow({ pid, state }: EngineMessage): void {
+    if (this.#life !== undefined && this.#life.pid !== pid) this.#end();
+    if (pid === null) return this.#become(this.#downState(state));
+    if (this.#life === undefined) {
+      this.#life = { pid, birth: birthOf(pid), startedAt: performance.now() };
+      this.#starts += 1;
+      this.emit("spawned", pid);
+    }
+    const { startedAt } = this.#life;
+    const kind = state === "running" ? "running" : "starting";
+    if (this.#state.kind === "frozen") this.#become({ ...this.#state, was: kind });
+    else if (this.#state.kind !== "ending") this.#become({ kind, pid, startedAt });
+  }
+
+  #downState(state: EngineMessage["state"]): ProcessState {
+    if (this.#isHeld || state === "stopped") return { kind: "stopped", reason: "asked" };
+    if (state === "waiting") return { kind: "waiting", waitMs: 0 };
+    return { kind: "starting", pid: null, startedAt: performance.now() };
+  }
+
+  #keeperEnded(): void {
+    const life = this.#life;
+    if (life !== undefined && isAlive(life)) signalTree(life.pid, "SIGKILL");
+    if (life !== undefined) this.#end();
+  }
+
+  /** While there is no engine, its state is that of its keeper: down for good, down for now, or on its way. */
+  #followKeeper(): void {
+    const { state } = this.keeper;
+    if (this.#isHeld || state.kind === "stopped") {
+      const reason = state.kind === "stopped" ? state.reason : "asked";
+      this.#become({ kind: "stopped", reason });
+    } else if (state.kind === "waiting") this.#become({ kind: "waiting", waitMs: state.waitMs });
+    else if (this.#state.kind !== "starting" && this.#state.kind !== "waiting") {
+      this.#become({ kind: "starting", pid: null, startedAt: performance.now() });
+    }
+  }
+
+  #end(): void {
+    const { pid } = this.#life as Life;
+    const wasAsked = this.#wasKilled || this.keeper.state.kind === "ending" || this.keeper.state.kind === "stopped";
+    this.#life = undefined;
+    this.#wasKilled = false;
+    this.#lastWords = wasAsked ? "" : this.log.lastWords();
+    const ending = { pid, exitCode: null, signal: null, at: Date.now(), wasAsked, lastWords: this.#lastWords };
+    this.emit("ended", ending);
+  }
+
+  /** False when it is gone already. */
+  #signal(signal: NodeJS.Signals): boolean {
+    const life = this.#life;
+    if (life === undefined || !isAlive(life) || signalTree(life.pid, signal).length === 0) return false;
+    if (signal === "SIGKILL") {
+      this.#wasKilled = true;
+      this.#become({ kind: "ending", pid: life.pid, startedAt: life.startedAt, by: "kill" });
+    }
+    return true;
+  }
+
+  #become(state: ProcessState): void {
+    this.#state = state;
+    this.emit("state", state);
+  }
+}
+
+const isAlive = ({ pid, birth }: Life): boolean => birth !== undefined && birthOf(pid) === birth;
