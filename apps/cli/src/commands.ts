@@ -32,6 +32,7 @@ export function declareCommands(program: Command, execute: (run: Run) => Promise
 
   declareViews(program, execute);
   declareConfiguration(program, execute);
+  declareDatabases(program, execute);
   declarePlacement(program, execute);
   declareProcessControl(program, execute);
 }
@@ -144,6 +145,58 @@ function declareConfiguration(program: Command, execute: (run: Run) => Promise<v
     );
 }
 
+function declareDatabases(program: Command, execute: (run: Run) => Promise<void>): void {
+  const databases = program
+    .command("db")
+    .description("databases: members, history, failover on and off, pools, commits in doubt");
+  const load = () => import("./commands/databases.ts");
+  databases
+    .command("list")
+    .alias("status")
+    .description("each member with role, state, timeline, lag, and whether it is in sync")
+    .addHelpText("after", examples([["understudy db list"], ["understudy db list --format json"]]))
+    .action(() => execute(async (context) => (await load()).list(context)));
+  databases
+    .command("history")
+    .description("failovers with their milliseconds, who joined and left, loss and return of redundancy")
+    .option("--limit <number>", "how many of the latest entries", "50")
+    .action((options: { limit: string }) => execute(async (context) => (await load()).history(context, options.limit)));
+  databases
+    .command("pause")
+    .description("no failover by itself until `db resume`; a switchover still works")
+    .option("--reason <text>", "shown to everybody who looks", "maintenance")
+    .addOption(ofDatabase())
+    .action((options: { reason: string; database?: string }) =>
+      execute(async (context) => (await load()).pause(context, options.database, options.reason)),
+    );
+  databases
+    .command("resume")
+    .description("fails over by itself again")
+    .addOption(ofDatabase())
+    .action((options: { database?: string }) =>
+      execute(async (context) => (await load()).resume(context, options.database)),
+    );
+  databases
+    .command("policy")
+    .description("what the loss of the last standby means: nothing commits, or it serves on, degraded")
+    .addArgument(new Argument("<policy>").choices(["strict", "available"]))
+    .addOption(ofDatabase())
+    .addHelpText("after", examples([["understudy db policy strict"]]))
+    .action((policy: "strict" | "available", options: { database?: string }) =>
+      execute(async (context) => (await load()).policy(context, policy, options.database)),
+    );
+  databases
+    .command("pools")
+    .description("the failover-pool of each service: connections, held callers, retries, replays, resolved commits")
+    .action(() => execute(async (context) => (await load()).pools(context)));
+  databases
+    .command("in-doubt")
+    .description("commits whose answer was lost, and how each ended")
+    .action(() => execute(async (context) => (await load()).inDoubt(context)));
+}
+
+const ofDatabase = () => new Option("--database <name>", "which one, where there are several");
+
 function declarePlacement(program: Command, execute: (run: Run) => Promise<void>): void {
   const reason = () => new Option("--reason <text>", "kept in the history");
   program
@@ -167,17 +220,24 @@ function declarePlacement(program: Command, execute: (run: Run) => Promise<void>
   program
     .command("switchover")
     .description("the leader of a role hands over on purpose, without a gap")
-    .addArgument(new Argument("<role>").choices(["message-server"]))
-    .option("--to <id>", "who shall lead; else the alternate that is ready")
+    .addArgument(new Argument("<role>").choices(["message-server", "db"]))
+    .option("--to <id>", "who shall lead; else the one that is ready")
+    .addOption(ofDatabase())
     .addHelpText(
       "after",
       examples([
         ["understudy switchover message-server"],
         ["understudy switchover message-server --to message-server-b"],
+        ["understudy switchover db", "the standby in sync takes the writes"],
+        ["understudy switchover db --to postgres-b"],
       ]),
     )
-    .action((_role: string, options: { to?: string }) =>
-      execute(async (context) => (await import("./commands/switchover.ts")).switchOver(context, options.to)),
+    .action((role: string, options: { to?: string; database?: string }) =>
+      execute(async (context) =>
+        role === "db"
+          ? (await import("./commands/databases.ts")).switchOver(context, options.to, options.database)
+          : (await import("./commands/switchover.ts")).switchOver(context, options.to),
+      ),
     );
 }
 

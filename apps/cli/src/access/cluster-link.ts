@@ -42,6 +42,7 @@ const connectMs = 1_000;
 
 export class ClusterLink {
   #connection: NatsConnection | undefined;
+  #connecting: Promise<NatsConnection> | undefined;
   #first = 0;
   #doubtedSince: number | undefined;
 
@@ -53,6 +54,12 @@ export class ClusterLink {
   /** @throws CallerError for a wrong user or password; OperationalError when no node can be reached. */
   async connection(): Promise<NatsConnection> {
     if (this.#connection !== undefined && !this.#connection.isClosed()) return this.#connection;
+    // Two requests at once share one connection.
+    this.#connecting ??= this.#connect().finally(() => (this.#connecting = undefined));
+    return this.#connecting;
+  }
+
+  async #connect(): Promise<NatsConnection> {
     const { servers, user, password } = this.address;
     try {
       this.#connection = await connect({
@@ -87,7 +94,7 @@ export class ClusterLink {
   }
 
   /**
-   * Asks the message server.
+   * Asks whoever answers the subject: mostly the message server.
    * @throws its own errors; OperationalError when nobody answered within `patienceMs`.
    */
   async ask<Request extends z.ZodType, Reply extends z.ZodType>(
@@ -107,9 +114,11 @@ export class ClusterLink {
         if (isNobody || error instanceof NoAnswerError) await this.#doubt(startedAt);
         if (!mayRepeat(error, contract) || performance.now() >= until || this.signal.aborted) {
           if (!isNobody) throw error;
-          throw new OperationalError("unavailable", `${nobodyLeads} (understudy doctor tells more.)`, { cause: error });
+          throw new OperationalError("unavailable", `${nobodyAnswers(contract)} (understudy doctor tells more.)`, {
+            cause: error,
+          });
         }
-        if (attempt === 1) options.onWait?.(isNobody ? nobodyLeads : error.message);
+        if (attempt === 1) options.onWait?.(isNobody ? nobodyAnswers(contract) : error.message);
         await pause(betweenAttemptsMs, this.signal);
       }
     }
@@ -130,7 +139,9 @@ export class ClusterLink {
   }
 }
 
-const nobodyLeads = "No message server answers.";
+/** `understudy.db-pool.status` is answered by a db-pool. */
+const nobodyAnswers = ({ subject }: RequestContract): string =>
+  `No ${(subject.split(".")[1] ?? subject).replace("message-server", "message server")} answers.`;
 
 function mayRepeat(error: unknown, contract: RequestContract): error is UnderstudyError {
   if (error instanceof NoRespondersHint) return true;

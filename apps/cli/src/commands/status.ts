@@ -1,4 +1,4 @@
-import { clusterStatus, type ClusterStatus } from "@understudy/contracts";
+import { clusterStatus, databaseStatus, type ClusterStatus } from "@understudy/contracts";
 import { OperationalError } from "@understudy/runtime/errors";
 import type { CommandContext } from "../command-context.ts";
 import { renderStatus, statusData, type StatusFacts } from "../render/status.ts";
@@ -16,6 +16,8 @@ export async function lookAround(
   let status: ClusterStatus | undefined;
   let failure: unknown;
   cluster.runIfLocal();
+  // Asked at the same time and once: a silent db-pool is a fact, not a reason to wait.
+  const databases = cluster.ask(databaseStatus, {}, { patienceMs: 0 }).catch(() => undefined);
   try {
     status = await cluster.ask(clusterStatus, {}, options);
   } catch (error) {
@@ -23,7 +25,7 @@ export async function lookAround(
     failure = error;
   }
   // Read after the answer: it may have come only after a takeover.
-  return { facts: { now: Date.now(), run: cluster.runIfLocal(), status }, failure };
+  return { facts: { now: Date.now(), run: cluster.runIfLocal(), status, databases: await databases }, failure };
 }
 
 /** What could be learnt is shown even when no message server answers; the exit code says that it was not all. */

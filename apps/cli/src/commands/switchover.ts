@@ -8,6 +8,7 @@ import { duration } from "../render/units.ts";
 
 const answerMs = 6_000;
 
+/** Of the message server; a database's is in databases.ts. */
 export async function switchOver(context: CommandContext, to: string | undefined): Promise<void> {
   const cluster = context.cluster();
   const before = await cluster.ask(clusterStatus, {});

@@ -1,4 +1,5 @@
 import { appServers, beats, messageServer, streams } from "./cluster-checks.ts";
+import { databaseService } from "./database-checks.ts";
 import type { DoctorFacts } from "./facts.ts";
 import type { Check } from "./finding.ts";
 import { clocks, room, versions } from "./host-checks.ts";
@@ -11,6 +12,7 @@ export function examine(facts: DoctorFacts): Check[] {
     ...(local ? [supervisor(local), machines(local), processes(local), natsNodes(local), databases(local)] : []),
     streams(facts),
     messageServer(facts),
+    databaseService(facts),
     appServers(facts),
     beats(facts),
     room(facts),

@@ -1,5 +1,12 @@
 /** What `doctor` found out, before anything is judged. A probe that failed is a fact with its reason. */
-import type { ClusterRoles, ClusterStatus, HostFigures, RoutingTable, RunFile } from "@understudy/contracts";
+import type {
+  ClusterRoles,
+  ClusterStatus,
+  DatabaseStatus,
+  HostFigures,
+  RoutingTable,
+  RunFile,
+} from "@understudy/contracts";
 
 /** An answer over HTTP, or why there was none. */
 export type Answer =
@@ -67,6 +74,8 @@ export interface DoctorFacts {
   readonly status: ClusterStatus | undefined;
   /** As it stands in the configuration, for when nobody answers. */
   readonly roles: ClusterRoles | undefined;
+  /** Absent when no db-pool answered. */
+  readonly databases?: DatabaseStatus | undefined;
   readonly routing: RoutingTable | undefined;
   readonly streams: readonly StreamFacts[] | undefined;
   readonly hosts: readonly HostFacts[];

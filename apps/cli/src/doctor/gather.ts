@@ -7,6 +7,7 @@ import {
   clusterRoles,
   clusterStatus,
   configurationBucket,
+  databaseStatus,
   rolesKey,
   routingPublished,
   type ClusterRoles,
@@ -109,12 +110,13 @@ async function gatherOverNats(context: CommandContext): Promise<NatsSide> {
   } catch (error) {
     return { ...nothing, natsFailure: (error as Error).message };
   }
-  const [heard, roles, streams] = await Promise.all([
+  const [heard, roles, streams, databases] = await Promise.all([
     hear(connection, context.signal),
     readRoles(connection),
     readStreams(connection),
+    cluster.ask(databaseStatus, {}, { patienceMs: 0 }).catch(() => undefined),
   ]);
-  return { natsFailure: undefined, status, roles, streams, ...heard };
+  return { natsFailure: undefined, status, roles, streams, databases, ...heard };
 }
 
 /** Listens for a moment to what is said anyway: the routing table, every instance's beats. */

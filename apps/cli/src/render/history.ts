@@ -1,8 +1,9 @@
 /** `history`: what happened, in words and milliseconds. Pure. */
-import type { Evidence, HistoryEntry, TakeoverPhases } from "@understudy/contracts";
+import type { DatabaseHistoryEntry, Evidence, HistoryEntry, TakeoverPhases } from "@understudy/contracts";
 import { fitted, toned, type Style, type Tone } from "./style.ts";
 import { duration, moment } from "./units.ts";
 
+type Entry = HistoryEntry | DatabaseHistoryEntry;
 type InstanceEvent = Extract<HistoryEntry, { type: "instance" }>["event"];
 
 const tones: Readonly<Record<InstanceEvent, Tone>> = {
@@ -35,13 +36,28 @@ const evidenceWords: Readonly<Record<Evidence["kind"], string>> = {
   "first-start": "nobody held the role before",
 };
 
+const databaseTones: Readonly<Record<DatabaseHistoryEntry["event"], Tone>> = {
+  initialised: "good",
+  failover: "busy",
+  switchover: "busy",
+  restarted: "busy",
+  degraded: "bad",
+  protected: "good",
+  "standby-joined": "good",
+  "standby-left": "bad",
+  fenced: "bad",
+  paused: "busy",
+  resumed: "good",
+  "policy-changed": "quiet",
+};
+
 /** Oldest first, as a log reads. */
-export function renderHistory(entries: readonly HistoryEntry[], now: number, style: Style): string {
+export function renderHistory(entries: readonly Entry[], now: number, style: Style): string {
   if (entries.length === 0) return "Nothing happened yet.";
   return entries.map((entry) => renderEntry(entry, now, style)).join("\n");
 }
 
-function renderEntry(entry: HistoryEntry, now: number, style: Style): string {
+function renderEntry(entry: Entry, now: number, style: Style): string {
   // A takeover is written down a moment after it happened.
   const time = moment(entry.type === "takeover" ? entry.phases.actingAt : entry.at, now);
   const { dim } = style.colours;
@@ -50,7 +66,7 @@ function renderEntry(entry: HistoryEntry, now: number, style: Style): string {
   return [`${dim(time)}  ${mark(entry, style)} ${headline(entry, style)}`, ...details].join("\n");
 }
 
-function mark(entry: HistoryEntry, style: Style): string {
+function mark(entry: Entry, style: Style): string {
   switch (entry.type) {
     case "takeover":
       return toned(style, "busy", "⇄");
@@ -58,10 +74,12 @@ function mark(entry: HistoryEntry, style: Style): string {
       return toned(style, tones[entry.event], "●");
     case "configuration":
       return style.colours.cyan("✎");
+    case "database":
+      return toned(style, databaseTones[entry.event], entry.phases ? "⇄" : "■");
   }
 }
 
-function headline(entry: HistoryEntry, style: Style): string {
+function headline(entry: Entry, style: Style): string {
   const { bold, dim } = style.colours;
   const term = dim(` (term ${entry.term})`);
   switch (entry.type) {
@@ -72,7 +90,18 @@ function headline(entry: HistoryEntry, style: Style): string {
       return (entry.evidence.length > 0 ? `${entry.instance.id} ${eventWords[entry.event]}` : entry.summary) + term;
     case "configuration":
       return entry.summary + term;
+    case "database":
+      return (entry.phases ? bold(failoverWords(entry, entry.phases)) : entry.summary) + term;
   }
+}
+
+type DatabasePhases = NonNullable<DatabaseHistoryEntry["phases"]>;
+
+function failoverWords({ database, event, from, to, summary }: DatabaseHistoryEntry, phases: DatabasePhases): string {
+  if (to === undefined || (event !== "failover" && event !== "switchover")) return `${database}: ${summary}`;
+  const verb = event === "switchover" ? "was handed the writes" : "took over";
+  const whole = phases.promotedAt - (phases.failedAt ?? phases.noticedAt);
+  return `${database}: ${to} ${verb}${from === undefined ? "" : ` from ${from}`} in ${duration(whole)}`;
 }
 
 function takeoverWords({ role, from, to, evidence, phases }: Extract<HistoryEntry, { type: "takeover" }>): string {
@@ -85,7 +114,7 @@ function takeoverWords({ role, from, to, evidence, phases }: Extract<HistoryEntr
 /** From the failure, or the first sign of it that anybody has, to the first act of the new leader. */
 export const wholeMs = (phases: TakeoverPhases): number => phases.actingAt - (phases.failedAt ?? phases.noticedAt);
 
-function detailsOf(entry: HistoryEntry, now: number): string[] {
+function detailsOf(entry: Entry, now: number): string[] {
   switch (entry.type) {
     case "takeover":
       return [phaseWords(entry.phases, now), ...evidenceLines(entry.evidence)];
@@ -93,7 +122,18 @@ function detailsOf(entry: HistoryEntry, now: number): string[] {
       return evidenceLines(entry.evidence);
     case "configuration":
       return [];
+    case "database":
+      return [...(entry.phases ? [databasePhaseWords(entry.phases, now)] : []), ...evidenceLines(entry.evidence)];
   }
+}
+
+function databasePhaseWords({ failedAt, noticedAt, electedAt, promotedAt }: DatabasePhases, now: number): string {
+  const steps =
+    failedAt === undefined
+      ? [`noticed ${moment(noticedAt, now)}`]
+      : [`failed ${moment(failedAt, now)}`, `noticed +${duration(noticedAt - failedAt)}`];
+  steps.push(`elected +${duration(electedAt - noticedAt)}`, `writable +${duration(promotedAt - electedAt)}`);
+  return steps.join(" → ");
 }
 
 /** Of each observer what it saw last: the earlier signs led to it. */

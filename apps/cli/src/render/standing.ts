@@ -2,7 +2,8 @@
  * How each part of the cluster stands, in a word or two: what its supervisor knows (run.json) and what the message
  * server knows (its status), brought together. Pure; both sources may be missing.
  */
-import type { ClusterStatus, RunFile } from "@understudy/contracts";
+import type { ClusterStatus, DatabaseStatus, RunFile } from "@understudy/contracts";
+import { memberTone } from "./databases.ts";
 import type { Tone } from "./style.ts";
 
 type Process = RunFile["processes"][number];
@@ -18,21 +19,40 @@ export interface Standing {
   readonly instance?: Instance;
 }
 
-const kinds = ["message-server", "load-balancer", "app-server", "heartbeat-monitor", "nats", "postgres", "network"];
+const kinds = [
+  "message-server",
+  "load-balancer",
+  "app-server",
+  "db-keeper",
+  "postgres",
+  "db-pool",
+  "heartbeat-monitor",
+  "nats",
+  "network",
+];
 
 /** All parts, those of one kind together, kinds in the order in which an operator looks. */
-export function standings(run: RunFile | undefined, status: ClusterStatus | undefined): Standing[] {
+export function standings(
+  run: RunFile | undefined,
+  status: ClusterStatus | undefined,
+  databases?: DatabaseStatus,
+): Standing[] {
   const ids = new Set([
     ...(run?.processes ?? []).map(({ id }) => id),
     ...(status?.instances ?? []).map(({ instance }) => instance.id),
     ...(status?.appServers ?? []).map(serverId),
   ]);
   return [...ids]
-    .map((id) => standingOf(id, run, status))
+    .map((id) => standingOf(id, run, status, databases))
     .sort((one, other) => kinds.indexOf(one.kind) - kinds.indexOf(other.kind) || one.id.localeCompare(other.id));
 }
 
-function standingOf(id: string, run: RunFile | undefined, status: ClusterStatus | undefined): Standing {
+function standingOf(
+  id: string,
+  run: RunFile | undefined,
+  status: ClusterStatus | undefined,
+  databases: DatabaseStatus | undefined,
+): Standing {
   const process = run?.processes.find((one) => one.id === id);
   const instance = status?.instances.find((one) => one.instance.id === id);
   const server = status?.appServers.find((one) => serverId(one) === id);
@@ -41,7 +61,7 @@ function standingOf(id: string, run: RunFile | undefined, status: ClusterStatus 
     id,
     kind,
     machine: process?.machine ?? instance?.instance.machine ?? server?.instance.machine ?? "",
-    ...judged(id, kind, process, instance, status),
+    ...(judgedBySupervisor(process) ?? judgedByDatabase(id, databases) ?? judged(id, kind, instance, status)),
     ...(process && { process }),
     ...(instance && { instance }),
   };
@@ -57,12 +77,10 @@ interface Judgement {
 function judged(
   id: string,
   kind: string,
-  process: Process | undefined,
   instance: Instance | undefined,
   status: ClusterStatus | undefined,
 ): Judgement {
   return (
-    judgedBySupervisor(process) ??
     judgedByBeats(instance) ??
     (kind === "message-server" ? judgedAsMessageServer(id, status) : undefined) ??
     (kind === "app-server" ? judgedAsAppServer(id, status) : undefined) ??
@@ -85,6 +103,19 @@ function judgedBySupervisor(process: Process | undefined): Judgement | undefined
     case undefined:
       return undefined;
   }
+}
+
+/** A PostgreSQL instance, by the topology of its database. */
+function judgedByDatabase(id: string, databases: DatabaseStatus | undefined): Judgement | undefined {
+  const members = databases?.databases.flatMap((database) => database.members);
+  const member = members?.find((one) => one.id === id);
+  if (member === undefined) return undefined;
+  const { role, state, inSync } = member;
+  const tone = memberTone(member);
+  if (role === "none") return { words: state, tone };
+  if (tone !== "good") return { words: `${role}, ${state}`, tone };
+  if (role === "primary") return { words: "primary", tone };
+  return inSync ? { words: "standby, in sync", tone } : { words: "standby, not in sync", tone: "busy" };
 }
 
 function judgedByBeats(instance: Instance | undefined): Judgement | undefined {

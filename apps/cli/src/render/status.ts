@@ -1,5 +1,6 @@
 /** `status`, as JSON data and as text. Pure. */
-import type { ClusterStatus, RunFile } from "@understudy/contracts";
+import type { ClusterStatus, DatabaseStatus, RunFile } from "@understudy/contracts";
+import { databaseLine } from "./databases.ts";
 import { standings, type Standing } from "./standing.ts";
 import { toned, type Style } from "./style.ts";
 import { renderTable } from "./table.ts";
@@ -10,10 +11,12 @@ export interface StatusFacts {
   readonly run: RunFile | undefined;
   /** Absent when no message server answered. */
   readonly status: ClusterStatus | undefined;
+  /** Absent when no db-pool answered. */
+  readonly databases?: DatabaseStatus | undefined;
 }
 
 /** What scripts get. Fields are added, never renamed; `leader` is null while no message server answers. */
-export function statusData({ run, status }: StatusFacts): object {
+export function statusData({ run, status, databases }: StatusFacts): object {
   return {
     cluster: run?.cluster ?? status?.instances[0]?.instance.cluster ?? null,
     urls: run?.urls ?? null,
@@ -23,13 +26,14 @@ export function statusData({ run, status }: StatusFacts): object {
     settingsVersion: status?.settingsVersion ?? null,
     appServers: status?.appServers ?? [],
     instances: status?.instances ?? [],
+    databases: databases?.databases ?? [],
     machines: run?.machines ?? [],
     processes: run?.processes ?? [],
   };
 }
 
 export function renderStatus(facts: StatusFacts, style: Style): string {
-  const rows = standings(facts.run, facts.status);
+  const rows = standings(facts.run, facts.status, facts.databases);
   return [...headline(facts, rows, style), "", instanceTable(facts, rows, style)].join("\n");
 }
 
@@ -43,9 +47,8 @@ function headline(facts: StatusFacts, rows: readonly Standing[], style: Style): 
   const lines = [`${title}   ${verdict(facts, rows, style)}`];
   if (status === undefined) {
     lines.push(`${label("message server")}${toned(style, "bad", "none answers")} (a takeover, or none runs)`);
-    return lines;
-  }
-  lines.push(...leaderLines(status, now, style));
+  } else lines.push(...leaderLines(status, now, style));
+  lines.push(...databaseLines(facts, style));
   const cut = (run?.machines ?? []).filter((machine) => machine.cut).map(({ id }) => id);
   if (cut.length > 0) lines.push(`${label("cut off")}${toned(style, "bad", cut.join(", "))}`);
   return lines;
@@ -69,10 +72,19 @@ function leaderLines(
   ];
 }
 
+function databaseLines({ run, databases, now }: StatusFacts, style: Style): string[] {
+  if (databases !== undefined) {
+    return databases.databases.map((topology) => `${label("database")}${databaseLine(topology, now, style)}`);
+  }
+  const hasService = run?.processes.some(({ kind }) => kind === "db-pool") === true;
+  return hasService ? [`${label("database")}${toned(style, "busy", "no db-pool answers")}`] : [];
+}
+
 const label = (text: string): string => text.padEnd(16);
 
 function verdict(facts: StatusFacts, rows: readonly Standing[], style: Style): string {
-  const bad = rows.filter(({ tone }) => tone === "bad").length + (facts.status === undefined ? 1 : 0);
+  const away = (facts.databases?.databases ?? []).filter(({ primary }) => primary === undefined).length;
+  const bad = rows.filter(({ tone }) => tone === "bad").length + (facts.status === undefined ? 1 : 0) + away;
   const busy = rows.filter(({ tone }) => tone === "busy").length;
   const cut = (facts.run?.machines ?? []).some((machine) => machine.cut);
   if (bad > 0 || cut) {

@@ -28,12 +28,13 @@ export interface Topology {
   readonly nats: readonly { readonly id: string; readonly machine: string; readonly url: string }[];
   readonly databases: readonly {
     readonly name: string;
-    readonly instances: readonly { readonly id: string; readonly url: string }[];
+    readonly primary: string | null;
+    readonly instances: readonly { readonly id: string; readonly url: string; readonly role: string | null }[];
   }[];
 }
 
-export function topologyOf({ run, status }: StatusFacts): Topology {
-  const rows = standings(run, status);
+export function topologyOf({ run, status, databases }: StatusFacts): Topology {
+  const rows = standings(run, status, databases);
   const machines = new Set([
     ...(run?.machines ?? []).map(({ id }) => id).sort(),
     ...rows.map(({ machine }) => machine).sort(),
@@ -49,10 +50,18 @@ export function topologyOf({ run, status }: StatusFacts): Topology {
       processes: rows.filter(({ machine }) => machine === id).map((row) => processOf(row, run, status)),
     })),
     nats: (run?.nats ?? []).map(({ id, machine, url }) => ({ id, machine, url })),
-    databases: (run?.databases ?? []).map(({ name, instances }) => ({
-      name,
-      instances: instances.map(({ id, url }) => ({ id, url: withoutPassword(url) })),
-    })),
+    databases: (run?.databases ?? []).map(({ name, instances }) => {
+      const known = databases?.databases.find(({ database }) => database === name);
+      return {
+        name,
+        primary: known?.primary ?? null,
+        instances: instances.map(({ id, url }) => ({
+          id,
+          url: withoutPassword(url),
+          role: known?.members.find((member) => member.id === id)?.role ?? null,
+        })),
+      };
+    }),
   };
 }
 
@@ -75,7 +84,7 @@ function processOf(row: Standing, run: StatusFacts["run"], status: StatusFacts["
 
 export function renderTopology(facts: StatusFacts, style: Style): string {
   const topology = topologyOf(facts);
-  const tones = new Map(standings(facts.run, facts.status).map(({ id, tone }) => [id, tone]));
+  const tones = new Map(standings(facts.run, facts.status, facts.databases).map(({ id, tone }) => [id, tone]));
   const { bold, dim, red } = style.colours;
   const rows: string[][] = [];
   for (const machine of topology.machines) {
@@ -98,7 +107,9 @@ export function renderTopology(facts: StatusFacts, style: Style): string {
     `${bold(topology.cluster ?? "cluster")}${topology.entry ? `${dim(" · ")}${topology.entry}` : ""}`,
     `message server  ${leads}`,
     ...topology.databases.map(
-      ({ name, instances }) => `database        ${name} on ${instances.map(({ id }) => id).join(", ")}`,
+      ({ name, primary, instances }) =>
+        `database        ${name} on ${instances.map(({ id }) => id).join(", ")}` +
+        (primary === null ? "" : `; ${bold(primary)} is primary`),
     ),
     "",
     renderTable(

@@ -1,5 +1,11 @@
 /** A small cluster as its run.json and its message server describe it, for the specs of the rendering. */
-import { defaultClusterSettings, type ClusterStatus, type RunFile } from "@understudy/contracts";
+import {
+  defaultClusterSettings,
+  type ClusterStatus,
+  type DatabaseStatus,
+  type DatabaseTopology,
+  type RunFile,
+} from "@understudy/contracts";
 
 export const noon = Date.parse("2026-01-31T12:00:00.000Z");
 
@@ -88,6 +94,76 @@ export const exampleRun = (): RunFile => ({
   ],
   natsCredentials: { user: "understudy", passwordFile: "nats-password" },
 });
+
+/** One database on two machines, healthy but for `changes`. */
+export const exampleDatabases = (
+  changes: { [Field in keyof DatabaseTopology]?: DatabaseTopology[Field] | undefined } = {},
+): DatabaseStatus => ({
+  databases: [
+    withoutUndefined({
+      database: "orders",
+      term: 4,
+      timeline: 2,
+      primary: "postgres-a",
+      policy: "available",
+      phase: "open",
+      members: [
+        {
+          id: "postgres-a",
+          machine: "machine-a",
+          role: "primary",
+          state: "running",
+          timeline: 2,
+          position: "0/5000400",
+          inSync: true,
+        },
+        {
+          id: "postgres-b",
+          machine: "machine-b",
+          role: "standby",
+          state: "streaming",
+          timeline: 2,
+          position: "0/5000000",
+          replayed: "0/5000000",
+          lagBytes: 1_024,
+          inSync: true,
+        },
+      ],
+      at: noon,
+      ...changes,
+    }),
+  ],
+  pools: [
+    {
+      instance: { id: "app-server-a", incarnation: incarnation(11) },
+      database: "orders",
+      primary: "postgres-a",
+      open: 4,
+      idle: 3,
+      held: 0,
+      retries: 2,
+      replays: 1,
+      resolvedCommitted: 1,
+      resolvedNotCommitted: 0,
+      unresolved: 0,
+      withoutPrimaryMs: 310,
+    },
+  ],
+  inDoubt: [
+    {
+      instance: { id: "app-server-a", incarnation: incarnation(11) },
+      database: "orders",
+      operation: incarnation(99),
+      attempt: 1,
+      since: noon - 60_000,
+      outcome: "committed",
+      endedAt: noon - 59_880,
+    },
+  ],
+});
+
+const withoutUndefined = (topology: object): DatabaseTopology =>
+  Object.fromEntries(Object.entries(topology).filter(([, value]) => value !== undefined)) as DatabaseTopology;
 
 export const exampleSettings = () => ({
   version: 3,
