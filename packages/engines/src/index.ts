@@ -1,3 +1,10 @@
+export {
+  formatLogPosition,
+  inspectDataFolder,
+  parseLogPosition,
+  type ControlFile,
+  type DataFolder,
+} from "./control-file.ts";
 export { EngineMissingError } from "./engine-missing-error.ts";
 export { EngineProcess, EngineStartError, type EngineExit, type EngineProcessOptions } from "./engine-process.ts";
 export { freePorts } from "./free-ports.ts";
@@ -5,9 +12,16 @@ export { natsServerBinary } from "./nats-binary.ts";
 export type { NatsServerOptions } from "./nats-configuration.ts";
 export { jetStreamReady, natsServerReady, prepareNatsServer } from "./nats-server.ts";
 export { postgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";
-export type { PostgresOptions } from "./postgres-configuration.ts";
+export { cloneStandby, CloneRefusedError, type CloneOptions } from "./postgres-clone.ts";
+export {
+  synchronousStandbyNames,
+  type PostgresAddress,
+  type PostgresOptions,
+  type ReplicationOptions,
+  type SynchronousStandbys,
+} from "./postgres-configuration.ts";
 export { postgresReady } from "./postgres-ready.ts";
-export { preparePostgres } from "./postgres-server.ts";
+export { configurePostgres, preparePostgres, promotePostgres } from "./postgres-server.ts";
 export { processTree, signalTree } from "./process-tree.ts";
 export { Reaper } from "./reaper.ts";
 export type { SpawnSpec } from "./spawn-spec.ts";

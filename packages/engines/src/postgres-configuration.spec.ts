@@ -10,7 +10,7 @@ const options: PostgresOptions = {
 
 describe("the configuration of PostgreSQL", () => {
   it("lets nobody in without a password", () => {
-    const methods = hostBasedAuthentication
+    const methods = hostBasedAuthentication()
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("#"))
       .map((line) => line.split(" ").at(-1));

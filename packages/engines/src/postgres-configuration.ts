@@ -12,18 +12,55 @@ export interface PostgresOptions {
   readonly database: string;
   /** Settings of postgresql.conf, over ours. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** For an instance that is, or may become, part of a replicated database. */
+  readonly replication?: ReplicationOptions;
+}
+
+/** An instance's place in a replicated database. Plain data: written anew before each start and each reload. */
+export interface ReplicationOptions {
+  /** The role that keepers and standbys connect as; let in even while clients are kept out. */
+  readonly user: string;
+  readonly password: string;
+  /** Where a standby gets its log from; a primary has none. */
+  readonly upstream?: PostgresAddress;
+  /** What commits wait for; absent or nobody: for nothing but the own disk. */
+  readonly synchronous?: SynchronousStandbys;
+  /** closed: only `user` is let in, clients are refused (28000). open by default. */
+  readonly access?: "open" | "closed";
+}
+
+export interface PostgresAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Commits wait until `count` of `standbys` (their names) have them on disk. */
+export interface SynchronousStandbys {
+  readonly count: number;
+  readonly standbys: readonly string[];
 }
 
 export const defaultHost = "127.0.0.1";
 export const defaultSuperuser = "postgres";
 
 /** Passwords everywhere, the machine's own sockets included. */
-export const hostBasedAuthentication = `# Written at every start.
+export function hostBasedAuthentication(replication?: ReplicationOptions): string {
+  if (replication === undefined)
+    return `# Written at every start.
 local all all scram-sha-256
 local replication all scram-sha-256
 host all all all scram-sha-256
 host replication all all scram-sha-256
 `;
+  const user = `"${replication.user.replaceAll('"', '""')}"`;
+  const clients =
+    replication.access === "closed" ? "# Clients are kept out for now." : "host all all all scram-sha-256";
+  return `# Written at every start and change.
+host replication ${user} all scram-sha-256
+host all ${user} all scram-sha-256
+${clients}
+`;
+}
 
 const quotedSetting = (value: string): string => `'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 
@@ -51,6 +88,7 @@ export function postgresSettings(options: PostgresOptions): string {
     log_min_messages: "warning",
     log_checkpoints: "off",
     log_line_prefix: "%m [%p] %a ",
+    ...(options.replication && replicationSettings(options.name, options.replication)),
     ...options.settings,
   };
   const lines = Object.entries(settings).map(([key, value]) => {
@@ -58,4 +96,63 @@ export function postgresSettings(options: PostgresOptions): string {
     return `${key} = ${quotedSetting(value)}`;
   });
   return `# Written at every start.\n${lines.join("\n")}\n`;
+}
+
+/** The value of `synchronous_standby_names`; names are quoted, since ids have hyphens. */
+export function synchronousStandbyNames(synchronous: SynchronousStandbys | undefined): string {
+  if (synchronous === undefined || synchronous.standbys.length === 0) return "";
+  const names = synchronous.standbys.map((name) => `"${name.replaceAll('"', '""')}"`).join(", ");
+  return `ANY ${synchronous.count} (${names})`;
+}
+
+/** Lies in the data folder, which is the working directory of every PostgreSQL process. */
+export const passwordFileName = "understudy.pgpass";
+
+const connectionValue = (value: string): string =>
+  `'${value.replaceAll("\\", "\\\\").replaceAll("'", String.raw`\'`)}'`;
+
+/** One line of libpq's password file. */
+export function passwordFileLine({ user, password }: ReplicationOptions): string {
+  const field = (value: string) => value.replaceAll("\\", "\\\\").replaceAll(":", String.raw`\:`);
+  return `*:*:*:${field(user)}:${field(password)}\n`;
+}
+
+function replicationSettings(name: string, replication: ReplicationOptions): Record<string, string> {
+  const { upstream, user } = replication;
+  return {
+    hot_standby: "on",
+    max_wal_senders: "10",
+    max_replication_slots: "10",
+    // A standby that is away longer than this lasts is cloned anew; slots would fill the primary's disk instead.
+    wal_keep_size: "256MB",
+    wal_log_hints: "on",
+    synchronous_standby_names: synchronousStandbyNames(replication.synchronous),
+    // With the default (5 s) a standby without its primary sleeps that long before it hears that it is promoted.
+    wal_retrieve_retry_interval: "100ms",
+    wal_receiver_status_interval: "1s",
+    wal_receiver_timeout: "5s",
+    wal_sender_timeout: "5s",
+    recovery_target_timeline: "latest",
+    // A reader on the standby must not hold up its promotion.
+    max_standby_streaming_delay: "500ms",
+    // A crash of one backend ends all: after recovery commits show that nobody acknowledged, so the keeper decides.
+    restart_after_crash: "off",
+    ...(upstream && {
+      primary_conninfo: Object.entries({
+        host: upstream.host,
+        port: String(upstream.port),
+        user,
+        application_name: name,
+        passfile: passwordFileName,
+        connect_timeout: "3",
+        keepalives_idle: "3",
+        keepalives_interval: "1",
+        keepalives_count: "3",
+        tcp_user_timeout: "5000",
+        sslmode: "prefer",
+      })
+        .map(([key, value]) => `${key}=${connectionValue(value)}`)
+        .join(" "),
+    }),
+  };
 }

@@ -33,6 +33,8 @@ import { postgresBinaries } from "./postgres-binaries.ts";
 import {
   defaultSuperuser,
   hostBasedAuthentication,
+  passwordFileLine,
+  passwordFileName,
   postgresSettings,
   type PostgresOptions,
 } from "./postgres-configuration.ts";
@@ -63,6 +65,27 @@ function write(path: string, text: string, user: RunAs | undefined): void {
   writeFileSync(`${path}.new`, text, { mode: 0o600 });
   giveTo(`${path}.new`, user);
   renameSync(`${path}.new`, path);
+}
+
+/** Settings, access and the password for the upstream; the running server sees them after a reload (SIGHUP). */
+export function configurePostgres(options: PostgresOptions): void {
+  const user = unprivilegedUser();
+  const { dataDir, replication } = options;
+  write(join(dataDir, settingsFile), postgresSettings(options), user);
+  write(join(dataDir, "pg_hba.conf"), hostBasedAuthentication(replication), user);
+  if (replication) write(join(dataDir, passwordFileName), passwordFileLine(replication), user);
+}
+
+/** The file that makes PostgreSQL start as a standby; a promotion removes it. */
+export const standbySignalFile = "standby.signal";
+
+/**
+ * Promotes the standby that runs in `dataDir`, without asking it by SQL: the file and the signal that `pg_promote` sends.
+ * @throws when `postmaster`, the process of the server, is gone.
+ */
+export function promotePostgres(dataDir: string, postmaster: number): void {
+  write(join(dataDir, "promote"), "", unprivilegedUser());
+  process.kill(postmaster, "SIGUSR1");
 }
 
 /** Drafts of an initdb that was killed; nothing but their name tells them, and nobody else uses it. */
@@ -128,8 +151,10 @@ export async function preparePostgres(options: PostgresOptions): Promise<SpawnSp
   }
   await clearStalePidFile(dataDir);
   giveFolderTo(dataDir, user);
-  write(join(dataDir, settingsFile), postgresSettings(options), user);
-  write(join(dataDir, "pg_hba.conf"), hostBasedAuthentication, user);
+  configurePostgres({ ...options, dataDir });
+  if (options.replication?.upstream) write(join(dataDir, standbySignalFile), "", user);
+  // Left by a promotion that was killed: this start decides anew.
+  rmSync(join(dataDir, "promote"), { force: true });
   return {
     command: postgres,
     args: ["-D", nameFor(dataDir, user)],

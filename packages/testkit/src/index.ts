@@ -3,6 +3,7 @@ export { EngineInstance, type EngineDefinition, type EngineState } from "./engin
 export { eventually, NotInTimeError, type EventuallyOptions } from "./eventually.ts";
 export { NatsCluster, NatsNode, type NatsClusterOptions } from "./nats-cluster.ts";
 export { canUseNetworkNamespaces, NetworkNamespaces } from "./network-namespaces.ts";
+export { PostgresMember, PostgresPair, type PostgresPairOptions } from "./postgres-pair.ts";
 export { PostgresServer, type PostgresServerOptions } from "./postgres-server.ts";
 export { registered } from "./registered.ts";
 export { builtMain, ServiceProcess, type LogLine, type ServiceProcessOptions } from "./service-process.ts";
