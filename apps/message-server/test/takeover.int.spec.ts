@@ -1,5 +1,5 @@
-import { drainServer, setConfiguration, switchover } from "@understudy/contracts";
-import { call, pause } from "@understudy/runtime";
+import { clusterStatus, drainServer, setConfiguration, switchover } from "@understudy/contracts";
+import { call, NoAnswerError, pause } from "@understudy/runtime";
 import { eventually } from "@understudy/testkit";
 import { MessageServerCluster } from "./message-server-cluster.ts";
 import { newChangeId } from "./scripted-app-server.ts";
@@ -93,6 +93,34 @@ describe("the message server and its alternate", () => {
     await eventually(() => answered > answeredAtSwitch + 10, { withinMs: 5_000, describe: "commands go on" });
     stop.abort();
     await asking;
+  });
+
+  it("leaves no request without an answer when it hands over", async () => {
+    for (let switches = 0; switches < 6; switches++) {
+      const before = await cluster.leader();
+      await alternateIsReady(other(before.holder.id));
+      const stop = new AbortController();
+      let answered = 0;
+      let unanswered = 0;
+      const asking = Array.from({ length: 4 }, async () => {
+        while (!stop.signal.aborted) {
+          try {
+            await call(cluster.connection, clusterStatus, {}, { timeoutMs: 4_000 });
+            answered += 1;
+          } catch (error) {
+            // Refused or nobody there: told at once. Only silence costs the asker its whole time.
+            if (error instanceof NoAnswerError) unanswered += 1;
+          }
+        }
+      });
+      const { to } = await call(cluster.connection, switchover, {}, { timeoutMs: 10_000 });
+      expect(to.term).toBeGreaterThan(before.term);
+      const answeredAtSwitch = answered;
+      await eventually(() => answered > answeredAtSwitch + 20, { withinMs: 10_000, describe: "the successor answers" });
+      stop.abort();
+      await Promise.all(asking);
+      expect(unanswered).toBe(0);
+    }
   });
 
   it("refuses a switchover to somebody who is no living alternate, and names who is", async () => {

@@ -20,7 +20,15 @@ export {
   type NatsSettings,
 } from "./nats/connections.ts";
 export { HandlesRequest, InstanceServer, parseRequest, WireErrorFilter } from "./nats/instance-server.ts";
-export { call, listen, NoAnswerError, NoRespondersHint, publish, type CallOptions } from "./nats/messages.ts";
+export {
+  call,
+  LeaderChangedError,
+  listen,
+  NoAnswerError,
+  NoRespondersHint,
+  publish,
+  type CallOptions,
+} from "./nats/messages.ts";
 export { SettingsWatch } from "./nats/settings-watch.ts";
 export { isRevisionConflict } from "./nats/revision-conflict.ts";
 export { Readiness } from "./ops/readiness.ts";

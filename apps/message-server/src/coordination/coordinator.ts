@@ -37,6 +37,7 @@ import {
   CONFIGURATION,
   Identity,
   InstanceServer,
+  listen,
   LOG,
   NatsConnections,
   OperationalError,
@@ -61,6 +62,7 @@ const placementEveryMs = 10_000;
 // Nobody waits for the history, and evidence may take the way over another NATS node.
 const evidenceWaitMs = 1_500;
 const alternateSilentMs = 1_500;
+const successorWaitMs = 1_000;
 
 const leads = new Gauge({ name: "understudy_message_server_leads", help: "1 while this process leads" });
 const termGauge = new Gauge({ name: "understudy_message_server_term", help: "Latest term seen" });
@@ -200,10 +202,18 @@ export class Coordinator implements OnApplicationBootstrap {
   @OnLeadershipLost()
   lost(leader: LeaderTerm, reason: string): void {
     clearInterval(this.#beat);
-    this.server.setLeading(false);
+    this.server.setLeading(false, this.#successorAnswers(leader));
     leads.set(0);
     this.#gain = undefined;
     this.log.warn({ term: leader.term, reason }, "no longer leading");
+  }
+
+  /** Resolves when a later leader has said so, which it does after it began to answer; or after `successorWaitMs`. */
+  async #successorAnswers({ term }: LeaderTerm): Promise<void> {
+    const heard = new AbortController();
+    const beats = listen(this.nats.main, leaderBeat, ({ leader }) => leader.term > term && heard.abort());
+    await pause(successorWaitMs, heard.signal);
+    beats.unsubscribe();
   }
 
   @OnLeadership("fence")

@@ -25,6 +25,8 @@ export const HandlesRequest = (contract: RequestContract): MethodDecorator =>
  */
 export class InstanceServer extends ServerNats {
   readonly #leaderSubscriptions: Subscription[] = [];
+  /** Of a leadership that is over. */
+  readonly #leaving: Subscription[] = [];
   #client: NatsConnection | undefined;
   #leads = false;
 
@@ -51,12 +53,26 @@ export class InstanceServer extends ServerNats {
     if (this.#leads) this.#subscribe("leader");
   }
 
-  /** Begins or ends to answer what only the leader answers. Takes effect at the NATS node with the next flush. */
-  setLeading(leads: boolean): void {
+  /**
+   * Begins or ends to answer what only the leader answers; takes effect at the NATS node with the next flush.
+   *
+   * It ends when `successorAnswers` resolves, and until then refuses (`not-leader`): a request on its way here is
+   * dropped without a word by the node whose only subscriber has left, and its sender would wait until it times out.
+   */
+  setLeading(leads: boolean, successorAnswers: Promise<unknown> = Promise.resolve()): void {
     if (this.#leads === leads) return;
     this.#leads = leads;
-    if (leads) this.#subscribe("leader");
-    else for (const subscription of this.#leaderSubscriptions.splice(0)) subscription.unsubscribe();
+    const former = this.#leaderSubscriptions.splice(0);
+    if (leads) {
+      for (const subscription of this.#leaving.splice(0)) subscription.unsubscribe();
+      this.#subscribe("leader");
+      return;
+    }
+    this.#leaving.push(...former);
+    const leave = () => {
+      for (const subscription of former) subscription.drain().catch(() => undefined);
+    };
+    successorAnswers.then(leave, leave);
   }
 
   #subscribe(answeredBy: RequestContract["answeredBy"]): void {

@@ -17,6 +17,13 @@ export class NoRespondersHint extends OperationalError {
   }
 }
 
+/** Whoever answered does not lead any more. Its successor may have got the request too, and carry it out. */
+export class LeaderChangedError extends OperationalError {
+  constructor(subject: string, cause: unknown) {
+    super("unavailable", `The leadership changed while ${subject} was asked. Ask again.`, { cause });
+  }
+}
+
 /** No answer in time. The request may have been carried out. */
 export class NoAnswerError extends OperationalError {
   constructor(subject: string, timeoutMs: number, cause?: unknown) {
@@ -35,6 +42,7 @@ let lastRequest = 0;
 /**
  * Sends a request and returns the checked reply.
  * @throws NoRespondersHint at once when nobody subscribes; NoAnswerError after `timeoutMs` (2,000);
+ *   LeaderChangedError from a leader that is none any more;
  *   the answerer's own error (CallerError or OperationalError) otherwise.
  */
 export async function call<Request extends z.ZodType, Reply extends z.ZodType>(
@@ -63,7 +71,10 @@ export async function call<Request extends z.ZodType, Reply extends z.ZodType>(
     );
   }
   const reply = decodeReply(text);
-  if (reply.kind === "error") throw fromWire(reply.error);
+  if (reply.kind === "error") {
+    const error = fromWire(reply.error);
+    throw reply.error.code === "not-leader" ? new LeaderChangedError(subject, error) : error;
+  }
   const checked = contract.reply.safeParse(reply.value);
   if (!checked.success)
     throw new InvariantError(`${subject} answered in a form that its contract does not know.`, {
