@@ -38,7 +38,7 @@ const schema = `
   CREATE FUNCTION place(item text) RETURNS int LANGUAGE sql AS $$ INSERT INTO t (name) VALUES (item) RETURNING n $$;
   CREATE FUNCTION pure(x int) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT x + 1 $$;
   CREATE TABLE ruled (a int);
-  CREATE RULE both AS ON INSERT TO ruled DO ALSO INSERT INTO log VALUES ('also');
+  CREATE RULE twice AS ON INSERT TO ruled DO ALSO INSERT INTO log VALUES ('also');
   CREATE TABLE replaced (a int);
   CREATE RULE other AS ON INSERT TO replaced DO INSTEAD INSERT INTO log VALUES ('instead ' || NEW.a);
 `;
@@ -136,7 +136,9 @@ const isMarked = async (): Promise<boolean> =>
 
 /** Runs in a transaction that is undone, beginning with the same sequences each time. */
 async function undone<Result>(work: () => Promise<Result>): Promise<Result> {
-  await client.query("BEGIN; SET LOCAL TimeZone = 'UTC'; ALTER SEQUENCE t_id_seq RESTART 100");
+  await client.query(
+    "BEGIN; SET LOCAL TimeZone = 'UTC'; ALTER SEQUENCE t_id_seq RESTART 100; ALTER SEQUENCE always_id_seq RESTART 100",
+  );
   try {
     return await work();
   } finally {

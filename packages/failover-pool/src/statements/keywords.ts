@@ -21,7 +21,7 @@ export const clausesBehindBrackets = words("filter over");
 
 /** Volatile or clock-like, without effects of their own: run again, they may answer differently. */
 export const volatileButHarmless = words(`
-  random random_normal clock_timestamp timeofday gen_random_uuid uuidv4 uuidv7 currval lastval
+  array_sample array_shuffle current_query random random_normal clock_timestamp timeofday gen_random_uuid uuidv4 uuidv7 currval lastval
   pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared
   pg_sleep pg_sleep_for pg_sleep_until pg_is_in_recovery pg_last_wal_receive_lsn pg_last_wal_replay_lsn
   pg_last_xact_replay_timestamp pg_current_wal_lsn pg_current_wal_flush_lsn pg_current_wal_insert_lsn
@@ -52,11 +52,11 @@ export const sessionLocks = words(`
  */
 export const harmless = words(`
   abs acos age any_value array_agg array_append array_cat array_dims array_fill array_length array_lower array_ndims
-  array_position array_positions array_prepend array_remove array_replace array_reverse array_sample array_shuffle
+  array_position array_positions array_prepend array_remove array_replace array_reverse
   array_sort array_to_json array_to_string array_upper ascii asin atan atan2 avg bit_and bit_count bit_length bit_or
   bit_xor bool_and bool_or btrim cardinality casefold cbrt ceil ceiling char_length character_length chr
   col_description concat concat_ws convert convert_from convert_to corr cos cosh cot count covar_pop covar_samp
-  crc32 crc32c cume_dist current_database current_schema current_schemas current_setting current_query date date_add
+  crc32 crc32c cume_dist current_database current_schema current_schemas current_setting date date_add
   date_bin date_part date_subtract date_trunc decode degrees dense_rank div encode enum_first enum_last enum_range
   erf every exp factorial family first_value floor format format_type gamma gcd generate_series generate_subscripts
   get_bit get_byte has_column_privilege has_database_privilege has_schema_privilege has_sequence_privilege
