@@ -1,0 +1,120 @@
+/**
+ * Who may take a database's lease, and what its entry says then: pure, asked by the elector about the very entry that
+ * it would swap (D2).
+ *
+ *   D1  only a member in `inSync` takes it
+ *   D3  a takeover records in the same swap that the new primary is alone, before it can commit anything
+ */
+import type { DatabaseEntry, DatabasePolicy } from "@understudy/contracts";
+import type { DataFacts } from "./facts.ts";
+
+export interface Candidate {
+  readonly member: string;
+  readonly members: readonly string[];
+  readonly policy: DatabasePolicy;
+  readonly data: DataFacts;
+  /** PostgreSQL runs here, answers, and as what. */
+  readonly runsAs: "primary" | "standby" | "nothing";
+  /** It was not told to stay down, does not stop, and did not fail to start again and again. */
+  readonly isFit: boolean;
+  /** The newest timeline that each other member's keeper told of its data (0: it has none); absent: not heard. */
+  readonly timelinesOfOthers: Readonly<Record<string, number>>;
+}
+
+export interface SeenEntry {
+  readonly entry: DatabaseEntry;
+  readonly isReleased: boolean;
+  /** Whom a released lease is meant for, where it was given to somebody on purpose: this candidate? */
+  readonly isMeantForMe: boolean;
+}
+
+/** @param seen undefined: there is no entry; "foreign": there is one that is none of this database. */
+export function mayTake(seen: SeenEntry | "foreign" | undefined, candidate: Candidate): boolean {
+  if (!candidate.isFit || seen === "foreign") return false;
+  const { member, data } = candidate;
+  if (seen === undefined) return mayBegin(candidate);
+  const { entry } = seen;
+  if (entry.phase === "initialising") return entry.primary === member;
+  // D1
+  if (!entry.inSync.includes(member)) return false;
+  if (data.kind !== "present" || data.systemIdentifier !== entry.systemIdentifier) return false;
+  const isOwn = entry.primary === member;
+  if (entry.paused !== undefined && !isOwn && !seen.isMeantForMe) return false;
+  // A timeline below the entry's is the data of an older life: a stale copy, whoever is named in the entry.
+  // Above it: promoted by nobody that the entry knows, unless it was this member, killed before it could record it.
+  if (data.timeline < entry.timeline || (data.timeline > entry.timeline && !isOwn)) return false;
+  // What was told to be in sync proves it by running; the primary's own data is the measure itself.
+  return isOwn || candidate.runsAs === "standby";
+}
+
+/** Without any entry: only one member may begin, so that there are never two databases of one name. */
+function mayBegin({ member, members, data, timelinesOfOthers }: Candidate): boolean {
+  const others = members.filter((other) => other !== member);
+  if (data.kind === "none") {
+    // Whoever has data adopts it; a new database beside it would be a loss.
+    return member === members[0] && others.every((other) => (timelinesOfOthers[other] ?? 0) === 0);
+  }
+  // Data, but no entry: somebody removed the entry, or the data is older than the cluster. Adopted only when all have
+  // been heard and this is the newest, and never a standby's: it may lack commits.
+  if (data.kind !== "present" || data.isStandby) return false;
+  return others.every((other) => {
+    const timeline = timelinesOfOthers[other];
+    if (timeline === undefined) return false;
+    return timeline < data.timeline || (timeline === data.timeline && members.indexOf(member) < members.indexOf(other));
+  });
+}
+
+/** The entry of a term that this candidate takes, in place of `seen`. */
+export function entryOnTaking(
+  seen: SeenEntry | undefined,
+  candidate: Candidate,
+  database: string,
+  wallClock: number,
+): DatabaseEntry {
+  const { member, policy, data, members } = candidate;
+  if (seen === undefined) {
+    const isAdopted = data.kind === "present";
+    return {
+      database,
+      policy,
+      inSync: [member],
+      phase: isAdopted ? "promoting" : "initialising",
+      primary: member,
+      timeline: isAdopted ? data.timeline : 0,
+      ...(isAdopted && { systemIdentifier: data.systemIdentifier }),
+    };
+  }
+  const { entry } = seen;
+  if (entry.phase === "initialising") return entry;
+  if (entry.primary === member) {
+    // Its own again. Whoever was in sync still has every acknowledged commit, since PostgreSQL goes on waiting for it.
+    const goesOn = entry.phase === "open" && candidate.runsAs === "primary" && !seen.isReleased;
+    return { ...entry, phase: goesOn ? "open" : "promoting" };
+  }
+  const isLoss = entry.policy === "available" && members.length > 1;
+  return {
+    ...entry,
+    inSync: [member],
+    primary: member,
+    phase: "promoting",
+    ...(isLoss && { degradedSince: entry.degradedSince ?? wallClock }), // D3
+  };
+}
+
+/** The primary is writable. */
+export function opened(entry: DatabaseEntry, timeline: number, systemIdentifier: string): DatabaseEntry {
+  return { ...entry, phase: "open", timeline, systemIdentifier };
+}
+
+/** D3: recorded before PostgreSQL stops waiting for it. */
+export function withoutStandby(entry: DatabaseEntry, member: string, wallClock: number): DatabaseEntry {
+  const inSync = entry.inSync.filter((other) => other !== member);
+  const isAlone = inSync.length <= 1;
+  return { ...entry, inSync, ...(isAlone && { degradedSince: entry.degradedSince ?? wallClock }) };
+}
+
+/** D2: recorded after PostgreSQL waits for it and it has everything. */
+export function withStandby(entry: DatabaseEntry, member: string): DatabaseEntry {
+  const { degradedSince: _degradedSince, ...rest } = entry;
+  return { ...rest, inSync: [...new Set([...entry.inSync, member])] };
+}

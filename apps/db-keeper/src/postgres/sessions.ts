@@ -1,0 +1,60 @@
+/** Connections of the keeper to its own PostgreSQL and to those of the other members, as the keepers' role. */
+import { createHmac } from "node:crypto";
+import type { PostgresAddress } from "@understudy/engines";
+import pg from "pg";
+
+/** Superuser and replication role of all keepers of a database; let in even while clients are kept out. */
+export const keeperRole = "understudy_keeper";
+
+/** One secret less to hand out: whoever knows the superuser's password could read this one anyway. */
+export const keeperPassword = (superuserPassword: string): string =>
+  createHmac("sha256", superuserPassword).update(keeperRole).digest("hex");
+
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+  readonly database?: string;
+}
+
+/** A client that is not connected yet. Its errors reach the query in work; an idle one just ends. */
+export function session(address: PostgresAddress, login: Login, timeoutMs: number): pg.Client {
+  const client = new pg.Client({
+    ...address,
+    user: login.user,
+    password: login.password,
+    database: login.database ?? "postgres",
+    application_name: "understudy-keeper",
+    connectionTimeoutMillis: timeoutMs,
+    // The keeper waits for no standby, and no time-out of an operator's may end its questions.
+    options: "-c synchronous_commit=local -c statement_timeout=0 -c transaction_timeout=0 -c idle_session_timeout=0",
+  });
+  client.on("error", () => undefined);
+  return client;
+}
+
+/** Connects, runs `work` within `timeoutMs` and ends the connection. */
+export async function withSession<Result>(
+  address: PostgresAddress,
+  login: Login,
+  timeoutMs: number,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = session(address, login, timeoutMs);
+  const timer = setTimeout(
+    () => client.connection.stream.destroy(new Error(`No answer in ${timeoutMs} ms.`)),
+    timeoutMs,
+  );
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    clearTimeout(timer);
+    leave(client);
+  }
+}
+
+/** Says goodbye without waiting for it: a frozen server would never answer. */
+export function leave(client: pg.Client): void {
+  void client.end().catch(() => undefined);
+  setTimeout(() => client.connection.stream.destroy(), 500).unref();
+}
