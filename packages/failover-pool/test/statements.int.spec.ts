@@ -2,6 +2,7 @@ import type pg from "pg";
 import { PostgresServer } from "@understudy/testkit";
 import { analyseStatement } from "../src/statements/analyse-statement.ts";
 import { clausesBehindBrackets, harmless, neverFunctions, volatileButHarmless } from "../src/statements/keywords.ts";
+import { lostResult } from "../src/statements/lost-result.ts";
 import { markedStatement } from "../src/statements/marked-statement.ts";
 import { isProvenReadOnly } from "../src/statements/proven-read-only.ts";
 import { rebound } from "../src/statements/rebound.ts";
@@ -330,5 +331,64 @@ describe("DEFAULTs that were seen", () => {
     expect((await client.query(`SELECT nextval('"Ids_id_seq"')::int AS n`)).rows).toEqual([{ n: 9 }]);
     expect(await catchUpSequences([{ table: '"Ids"', column: "other", value: "3" }], ask)).toBe(true);
     expect(await catchUpSequences([{ table: '"Ids"', column: "id", value: "99999999" }], ask)).toBe(false);
+  });
+});
+
+describe("the result of a committed INSERT whose answer was lost", () => {
+  const recovered = async (text: string, values: unknown[]) => {
+    const statement = analyseStatement(text);
+    const key = { table: marker.table, operation, attempt: 1 };
+    await client.query("TRUNCATE understudy.commit_outcome");
+    const marked = markedStatement(statement, marker);
+    const given = await client.query(marked?.text ?? "", [...values, operation, 1]);
+    const found = await lostResult(statement, values, key, ask);
+    const rows = found?.read && (await ask(found.read.text, found.read.values)).rows;
+    return { given, found, rows };
+  };
+
+  beforeAll(async () => {
+    await client.query(`
+      CREATE SCHEMA other; CREATE TABLE other.child (id int); CREATE TABLE other.orders (id int DEFAULT 5);
+      CREATE TABLE picky (id int);
+      CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+      CREATE TRIGGER picky BEFORE INSERT ON picky FOR EACH ROW EXECUTE FUNCTION drop_row();
+      CREATE TABLE ids (id uuid, n int, at timestamptz DEFAULT now(), PRIMARY KEY (id, n));
+    `);
+  });
+
+  it.each<[string, unknown[]]>([
+    ["INSERT INTO t (name) VALUES ($1), ($2)", ["l1", "l2"]],
+    ["INSERT INTO s VALUES (1, $1)", ["l"]],
+    ["INSERT INTO part (id, a) VALUES (3, 'p'), (13, 'p')", []],
+    ["INSERT INTO t (id, name) VALUES (DEFAULT, $1) RETURNING id, n", ["l3"]],
+    ['INSERT INTO "t" ("name") VALUES ($1) RETURNING *', ["l4"]],
+    ["INSERT INTO other.orders AS o (id) VALUES (DEFAULT) RETURNING o.id", []],
+    ["INSERT INTO ids (id, n) VALUES ($2, $1) RETURNING at", [4, operation]],
+    ["INSERT INTO audited VALUES (1, 'a')", []],
+  ])("is found: %s", async (text, values) => {
+    const { given, found, rows } = await recovered(text, values);
+    expect(found?.tag).toBe(`INSERT 0 ${given.rowCount}`);
+    expect(rows ?? []).toEqual(given.rows);
+  });
+
+  it.each<[string, string, unknown[]]>([
+    ["a trigger may have dropped rows", "INSERT INTO picky VALUES (1)", []],
+    ["a trigger may have changed it since", "INSERT INTO audited VALUES (1, 'a') RETURNING a", []],
+    ["rules", "INSERT INTO replaced VALUES (1)", []],
+    ["a view", "INSERT INTO plain_view (name) VALUES ('lv')", []],
+    ["the name is not unique", "INSERT INTO child VALUES (5, 1)", []],
+    ["a row may have been there", "INSERT INTO t (name) VALUES ('a') ON CONFLICT DO NOTHING", []],
+    ["rows of a query", "INSERT INTO s (id) SELECT 1", []],
+    ["an expression was returned", "INSERT INTO t (name) VALUES ('l6') RETURNING n + 1", []],
+    ["which row is which", "INSERT INTO t (name) VALUES ('l7'), ('l8') RETURNING id", []],
+    ["not an INSERT", "UPDATE t SET n = 1", []],
+  ])("is not claimed: %s", async (_why, text, values) => {
+    expect((await recovered(text, values)).found).toBeUndefined();
+  });
+
+  it("is not claimed when the row was changed since", async () => {
+    const { found } = await recovered("INSERT INTO t (name) VALUES ('changing') RETURNING id", []);
+    await client.query("UPDATE t SET n = 99 WHERE name = 'changing'");
+    expect((await ask(found?.read?.text ?? "", found?.read?.values ?? [])).rows).toEqual([]);
   });
 });

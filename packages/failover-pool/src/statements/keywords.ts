@@ -61,7 +61,7 @@ export const harmless = words(`
   erf every exp factorial family first_value floor format format_type gamma gcd generate_series generate_subscripts
   get_bit get_byte has_column_privilege has_database_privilege has_schema_privilege has_sequence_privilege
   has_table_privilege has_any_column_privilege has_function_privilege hashtext hashtextextended host hostmask
-  inet_client_addr inet_client_port inet_server_addr inet_server_port initcap isempty isfinite isodd json_agg
+  inet_client_addr inet_client_port inet_server_addr inet_server_port initcap isempty isfinite json_agg
   json_agg_strict json_array_elements json_array_elements_text json_array_length json_build_array json_build_object
   json_each json_each_text json_extract_path json_extract_path_text json_object_agg json_object_keys
   json_populate_record json_populate_recordset json_strip_nulls json_to_record json_to_recordset json_typeof
