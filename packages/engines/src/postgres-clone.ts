@@ -248,26 +248,28 @@ async function receive(options: CloneOptions, data: string): Promise<void> {
     await checkIdentity(client, options);
     let totalBytes = 0;
     heard();
-    const results = await new Promise<unknown>((finish, fail) => {
-      const backup: BaseBackup = new BaseBackup(
+    const { backup, results } = await new Promise<{ backup: BaseBackup; results: unknown }>((finish, fail) => {
+      const running: BaseBackup = new BaseBackup(
         options.label,
         stream,
         async (bytes) => {
           heard();
           await unpacking.take(bytes);
-          options.onProgress?.(backup.doneBytes + bytes.length, Math.max(totalBytes, backup.doneBytes + bytes.length));
+          const doneBytes = running.doneBytes + bytes.length;
+          options.onProgress?.(doneBytes, Math.max(totalBytes, doneBytes));
         },
         (tablespace) => {
           if (tablespace !== "") stream.destroy(new CloneRefusedError(refusal(tablespace)));
         },
-        (error, found) => void backup.taken.then(() => (error ? fail(error) : finish(found)), fail),
+        (error, found) => (error ? fail(error) : finish({ backup: running, results: found })),
       );
       // The size stands in a result that precedes the archive.
-      backup.on("row", (row: { size?: unknown }) => {
+      running.on("row", (row: { size?: unknown }) => {
         if (row.size !== undefined) totalBytes = Number(row.size) * 1_024;
       });
-      client.query(backup as never);
+      client.query(running as never);
     });
+    await backup.taken;
     if (!Array.isArray(results) || !unpacking.isComplete)
       throw new Error(`The backup from ${from.host}:${from.port} ended before it was complete.`);
   } catch (error) {

@@ -24,7 +24,8 @@ export class Announcer {
   constructor(
     private readonly nats: NatsConnections,
     private readonly describe: () => KeeperState,
-    private readonly engine: () => {
+    /** Absent where the engine is somebody else's. */
+    private readonly engine?: () => {
       readonly id: string;
       readonly pid: number | undefined;
       readonly state: EngineState;
@@ -45,10 +46,10 @@ export class Announcer {
 
   /** Something changed: told at once where somebody waits for it, soon otherwise. */
   changed(): void {
-    const { id, pid, state } = this.engine();
-    const engine = `${pid} ${state}`;
-    if (engine !== this.#toldEngine) {
-      this.#toldEngine = engine;
+    const engine = this.engine?.();
+    if (engine !== undefined && this.#toldEngine !== `${engine.pid} ${engine.state}`) {
+      const { id, pid, state } = engine;
+      this.#toldEngine = `${pid} ${state}`;
       tellSupervisor({ type: "engine", id, kind: "postgres", pid: pid ?? null, state });
     }
     if (this.#soon !== undefined || this.#told === this.#essence(this.describe())) return;

@@ -72,7 +72,9 @@ export class Chronicle {
       evidence,
       from,
       previousKeeper: holder?.incarnation,
-      failedAt: (from === undefined ? undefined : this.sources.downSince(from)) ?? (isPlanned ? undefined : this.sources.lastAliveAt()),
+      failedAt:
+        (from === undefined ? undefined : this.sources.downSince(from)) ??
+        (isPlanned ? undefined : this.sources.lastAliveAt()),
       promotedAt: undefined,
       isTold: false,
     };

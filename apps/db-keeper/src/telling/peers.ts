@@ -6,6 +6,8 @@ import type { Subscription } from "@nats-io/transport-node";
 interface Heard {
   readonly state: KeeperState;
   readonly heardAt: number;
+  /** Wall clock at which it was first heard that its PostgreSQL is down, after it was up. */
+  readonly downSince: number | undefined;
 }
 
 const livingMs = 1_500;
@@ -29,7 +31,10 @@ export class Peers {
       (state) => {
         if (state.database !== this.database || state.member === this.member) return;
         const known = this.#heard.has(state.member);
-        this.#heard.set(state.member, { state, heardAt: performance.now() });
+        const before = this.#heard.get(state.member);
+        const isDown = state.role === "none";
+        const downSince = isDown ? (before?.downSince ?? (before === undefined ? undefined : state.at)) : undefined;
+        this.#heard.set(state.member, { state, heardAt: performance.now(), downSince });
         if (!known) this.onHeard();
       },
       { id: "*", onMalformed: (error) => this.log.warn({ err: error }, "a malformed keeper state") },
@@ -47,6 +52,10 @@ export class Peers {
   /** The id of the keeper beside `member`, for a hand-over to it. */
   keeperOf(member: string): string | undefined {
     return this.#heard.get(member)?.state.keeper.id;
+  }
+
+  downSince(member: string): number | undefined {
+    return this.#heard.get(member)?.downSince;
   }
 
   isLiving(member: string): boolean {
