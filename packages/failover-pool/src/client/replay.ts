@@ -1,0 +1,77 @@
+/**
+ * Runs a recorded transaction again on the session's connection, and compares each result with what the caller saw
+ * (P3). Returns with the transaction open, just as its caller believes it to be; or throws, and nothing is committed.
+ */
+import type { ServerConnection } from "../connection/server-connection.ts";
+import { kindOfError } from "../errors/error-table.ts";
+import { ReplayDivergedError } from "../errors/pool-errors.ts";
+import { rebound, type BoundValue } from "../statements/rebound.ts";
+import { catchUpSequences } from "../statements/sequence-catch-up.ts";
+import type { PgQueryConfig } from "../connection/pg-internals.ts";
+import type { ClientSession } from "./client-session.ts";
+import type { RecordedStatement, TransactionRecord } from "./transaction-record.ts";
+
+/** The database undid the replay for the sake of another transaction: it may be tried again. */
+export class ReplayConflictError extends Error {
+  override readonly name = "ReplayConflictError";
+}
+
+const asRecorded = ({ text, name, values, queryMode, binary }: RecordedStatement): PgQueryConfig => ({
+  text,
+  ...(name !== undefined && { name }),
+  ...(values !== undefined && { values }),
+  ...(queryMode !== undefined && { queryMode }),
+  ...(binary !== undefined && { binary }),
+});
+
+/**
+ * What is sent: values that the database made are bound to what the caller saw, where that is provably the same and
+ * the sequences behind them can be brought past them. Else the statement as it is, and the comparison decides.
+ */
+async function plannedStatements(
+  connection: ServerConnection,
+  record: TransactionRecord,
+): Promise<readonly PgQueryConfig[]> {
+  const bound: BoundValue[] = [];
+  const planned = record.statements.map((recorded) => {
+    const { statement, values, seen } = recorded;
+    const same = seen && seen.rows.length > 0 ? rebound(statement, values ?? [], seen) : undefined;
+    if (same === undefined) return asRecorded(recorded);
+    bound.push(...same.bound);
+    return { text: same.text, values: [...same.values] };
+  });
+  if (bound.length === 0) return planned;
+  const isPast = await catchUpSequences(bound, (text, values) => connection.ask(text, values));
+  return isPast ? planned : record.statements.map(asRecorded);
+}
+
+async function rollBack(session: ClientSession, connection: ServerConnection): Promise<void> {
+  const { error } = await session.run(connection, { text: "ROLLBACK" });
+  if (error !== undefined) connection.destroy("ROLLBACK failed");
+}
+
+export async function replay(
+  session: ClientSession,
+  connection: ServerConnection,
+  record: TransactionRecord,
+): Promise<void> {
+  session.core.counters.replays++;
+  session.core.events.emit("replay", { statements: record.statements.length, attempt: record.attempt });
+  const planned = await plannedStatements(connection, record);
+  const begun = await session.run(connection, { text: record.begin });
+  if (begun.error !== undefined) throw begun.error;
+  for (const [index, recorded] of record.statements.entries()) {
+    const { query, error } = await session.run(connection, planned[index] ?? asRecorded(recorded));
+    if (connection.isLost) throw connection.lostBy;
+    if (query.digest?.value === recorded.digest) continue;
+    if (error !== undefined && kindOfError(error) === "lost") throw error;
+    await rollBack(session, connection);
+    if (error !== undefined && kindOfError(error) === "conflict")
+      throw new ReplayConflictError("The replay was undone for the sake of another transaction.", { cause: error });
+    throw new ReplayDivergedError(
+      recorded.text,
+      index + 1,
+      error === undefined ? "gave another result" : `failed: ${error.message}`,
+    );
+  }
+}
