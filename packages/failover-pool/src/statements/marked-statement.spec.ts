@@ -37,6 +37,31 @@ describe("a marked statement", () => {
     expect(joined.slice(0, insertedAt) + joined.slice(insertedAt + insertedLength)).toBe(text);
   });
 
+  it("keeps the number of rows in the marker where the caller would else never know it", () => {
+    const counting = { ...marker, counted: { column: "affected", types: ["uuid", "int4"] } };
+    const counted = (text: string) => markedStatement(analyseStatement(text), counting);
+    const behind =
+      " RETURNING 1) INSERT INTO understudy.commit_outcome (operation, attempt, affected) " +
+      "SELECT $2::uuid, $3::int4, count(*) FROM understudy_marker RETURNING affected";
+    expect(counted("UPDATE t SET a = $1; -- all")).toMatchObject({
+      text: `WITH understudy_marker AS (UPDATE t SET a = $1${behind}`,
+      countedTag: "UPDATE ",
+    });
+    expect(counted("WITH a AS (SELECT 1) DELETE FROM t WHERE b = $1")).toMatchObject({
+      text: `WITH a AS (SELECT 1) , understudy_marker AS (DELETE FROM t WHERE b = $1${behind}`,
+      countedTag: "DELETE ",
+      insertedAt: "WITH a AS (SELECT 1) ".length,
+    });
+    expect(counted("INSERT INTO t (a) VALUES ($1) ON CONFLICT DO NOTHING")?.countedTag).toBe("INSERT 0 ");
+    for (const text of [
+      "INSERT INTO t (a) VALUES ($1)",
+      "UPDATE t SET a = $1 RETURNING a",
+      "MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE",
+      "SELECT f($1)",
+    ])
+      expect([text, counted(text)?.countedTag]).toEqual([text, undefined]);
+  });
+
   it("is made of functions' SELECTs too, and of nothing else", () => {
     expect(marked("SELECT place_order($1)")?.text).toMatch(/^WITH understudy_marker AS .* SELECT place_order\(\$1\)$/);
     for (const text of [
