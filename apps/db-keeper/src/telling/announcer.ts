@@ -38,8 +38,7 @@ export class Announcer {
   }
 
   stop(): void {
-    this.changed();
-    this.#say();
+    this.now();
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
   }
@@ -57,6 +56,12 @@ export class Announcer {
       this.#soon = undefined;
       this.#say();
     }, changeGapMs);
+  }
+
+  /** Told without waiting for more of a burst. */
+  now(): void {
+    this.changed();
+    this.#say();
   }
 
   primary(entry: DatabaseEntry, term: number, timeline: number): void {

@@ -58,7 +58,7 @@ export class Chronicle {
   /** The own primary's PostgreSQL ended. */
   primaryEnded(): void {
     this.#endedAt = Date.now();
-    this.announcer.changed();
+    this.announcer.now();
   }
 
   elected(leader: LeaderTerm, evidence: readonly Evidence[], previous: SeenLease | undefined): void {
