@@ -61,6 +61,9 @@ export class ClientQuery extends Query {
   digest: ResultDigest | undefined;
   seen: SeenRows | undefined;
   keepsSeen = false;
+  /** The answer is the number of rows that the caller's statement has written, to be told as its result. */
+  countedTag: string | undefined;
+  #count = "0";
   /** The BEGIN that goes before it. */
   begin: string | undefined;
   #isBeginOpen = false;
@@ -126,12 +129,17 @@ export class ClientQuery extends Query {
   }
 
   override handleRowDescription(message: PgRowDescription): void {
+    if (this.countedTag !== undefined) return;
     this.digest?.columns(message.fields);
     if (this.keepsSeen) this.seen = { fields: message.fields, rows: [] };
     super.handleRowDescription(message);
   }
 
   override handleDataRow(message: PgDataRow): void {
+    if (this.countedTag !== undefined) {
+      this.#count = String(message.fields[0]);
+      return;
+    }
     if (this.digest !== undefined) {
       this.digest.row(message.fields);
       if (this.seen !== undefined) {
@@ -148,7 +156,10 @@ export class ClientQuery extends Query {
       return;
     }
     this.digest?.text(message.text);
-    super.handleCommandComplete(message, connection);
+    super.handleCommandComplete(
+      this.countedTag === undefined ? message : { text: `${this.countedTag}${this.#count}` },
+      connection,
+    );
   }
 
   override handleReadyForQuery(connection: PgConnection): void {

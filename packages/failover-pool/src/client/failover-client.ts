@@ -357,9 +357,11 @@ export class FailoverClient extends EventEmitter {
     query.name = query.callerName;
     query.values = query.callerValues;
     query.begin = undefined;
+    query.countedTag = undefined;
     const record = this.#record;
     if (query.sentAs === "marked" && use?.marked !== undefined) {
       query.text = use.marked.text;
+      query.countedTag = use.marked.countedTag;
       query.name = this.#core.uses.nameOf(use);
       query.values = [...(query.callerValues ?? []), query.operation, query.attempt];
     } else if (query.sentAs === "in-transaction" && record !== undefined) {

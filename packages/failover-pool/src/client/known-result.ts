@@ -7,6 +7,18 @@ import { lostResult } from "../statements/lost-result.ts";
 import { resultOfTag, type ClientQuery, type Results } from "./client-query.ts";
 import type { ClientSession } from "./client-session.ts";
 
+/** The marker kept the number. */
+async function countedResult(
+  tag: string,
+  { operation, attempt }: ClientQuery,
+  session: ClientSession,
+  connection: ServerConnection,
+): Promise<Results | undefined> {
+  const { rows } = await connection.ask(session.core.marker.readAffected, [operation, attempt]);
+  const affected = rows[0]?.["affected"];
+  return typeof affected === "string" ? resultOfTag(`${tag}${affected}`, session.types) : undefined;
+}
+
 export async function knownResult(
   query: ClientQuery,
   session: ClientSession,
@@ -14,6 +26,7 @@ export async function knownResult(
 ): Promise<Results | undefined> {
   const { use, callerValues = [], operation, attempt } = query;
   if (use === undefined || operation === undefined) return undefined;
+  if (use.marked?.countedTag !== undefined) return countedResult(use.marked.countedTag, query, session, connection);
   const marker = { table: session.core.marker.table, operation, attempt };
   const known = await lostResult(use.statement, callerValues, marker, (text, values) => connection.ask(text, values));
   if (known === undefined) return undefined;

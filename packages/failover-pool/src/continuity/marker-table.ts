@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS ${schema}.${table} (
   session_pid   integer,
   session_start bigint,
   confirmed     integer     NOT NULL DEFAULT 0,
+  affected      bigint,
+  written_by    xid8        NOT NULL DEFAULT pg_current_xact_id(),
   written_at    timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (operation, attempt)
 );`;
@@ -38,6 +40,8 @@ export interface MarkerSql {
   insert(operation: string, attempt: number): string;
   readonly writeTombstone: string;
   readonly readOutcome: string;
+  /** How many rows the marked statement has written, as text; null where the marker does not know. */
+  readonly readAffected: string;
   readonly confirm: string;
   readonly endSession: string;
   readonly isUsable: string;
@@ -56,6 +60,7 @@ export function markerSql(option: string | undefined): MarkerSql {
     writeTombstone: `INSERT INTO ${table} (operation, attempt, is_tombstone, session_pid, session_start)
       VALUES ($1, $2, true, $3, $4) ON CONFLICT DO NOTHING`,
     readOutcome: `SELECT is_tombstone FROM ${table} WHERE operation = $1 AND attempt = $2`,
+    readAffected: `SELECT affected::text AS affected FROM ${table} WHERE operation = $1 AND attempt = $2`,
     // A write that waits for the standby: when it is acknowledged, everything before it in the log is there too.
     confirm: `UPDATE ${table} SET confirmed = confirmed + 1 WHERE operation = $1 AND attempt = $2`,
     // Ends what the lost session still holds, locks above all. Not one that waits for its standby: ended there, its

@@ -69,7 +69,11 @@ export class PoolCore {
     this.markers = new MarkerStore(options.markerTable, this.marker, (reason) =>
       this.events.emit("continuityUnavailable", reason),
     );
-    this.uses = new StatementUses({ table: this.marker.table, columns: ["operation", "attempt"] });
+    this.uses = new StatementUses({
+      table: this.marker.table,
+      columns: ["operation", "attempt"],
+      counted: { column: "affected", types: ["uuid", "integer"] },
+    });
     this.finder = new PrimaryFinder({
       hosts: this.hosts,
       expectedSystem: options.expectedSystemIdentifier,

@@ -13,7 +13,7 @@ import type { Ask, Row, Statement } from "./statement.ts";
 import { isIdentifier, isSymbol } from "./tokens.ts";
 
 export interface CommittedMarker {
-  /** As it stands in SQL, with columns `operation` and `attempt`. */
+  /** As it stands in SQL, with columns `operation`, `attempt`, `written_by` (the transaction that wrote the marker). */
   readonly table: string;
   readonly operation: string;
   readonly attempt: number;
@@ -86,7 +86,7 @@ function reading(insert: Insert, values: readonly unknown[], marker: CommittedMa
   return {
     text:
       `SELECT ${columns} FROM ${insert.table} WHERE xmin = ` +
-      `(SELECT xmin FROM ${marker.table} WHERE operation = $1 AND attempt = $2)${more}`,
+      `(SELECT written_by::xid FROM ${marker.table} WHERE operation = $1 AND attempt = $2)${more}`,
     values: [marker.operation, marker.attempt, ...conditions.map(([, value]) => value)],
   };
 }
