@@ -83,8 +83,8 @@ export class ClientQuery extends Query {
     this.callback = undefined;
   }
 
-  /** Ready to be sent (again): nothing of an earlier answer is left. */
-  prepare(records: boolean): void {
+  /** Ready to be sent (again): nothing of an earlier answer is left. (`prepare` is `pg`'s own.) */
+  makeReady(records: boolean): void {
     this._result = new Result(this._rowMode, this.types);
     this._results = this._result;
     this._canceledDueToError = false;

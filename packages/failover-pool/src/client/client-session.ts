@@ -115,7 +115,7 @@ export class ClientSession {
         config,
       );
       query.begin = begin;
-      query.prepare(true);
+      query.makeReady(true);
       connection.client.query(query as never);
     });
   }

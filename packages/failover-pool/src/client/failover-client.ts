@@ -346,7 +346,7 @@ export class FailoverClient extends EventEmitter {
     } catch (error) {
       return this.#finishSoon(query, error as Error, undefined);
     }
-    query.prepare(query.sentAs === "in-transaction");
+    query.makeReady(query.sentAs === "in-transaction");
     connection.client.query(query as never);
   }
 
@@ -626,7 +626,7 @@ export class FailoverClient extends EventEmitter {
     if (connection === undefined) return this.#finish(work, new Error("There is no connection."), undefined);
     if (work instanceof ForeignQuery) return work.send(connection.client, () => undefined);
     work.owner = { answered: (query, error, results) => respond(query.respond, error, results) };
-    work.prepare(false);
+    work.makeReady(false);
     connection.client.query(work as never);
   }
 
