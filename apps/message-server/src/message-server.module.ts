@@ -11,7 +11,15 @@ import {
 } from "@understudy/contracts";
 import { BeatBoard, HeartbeatModule } from "@understudy/heartbeat";
 import { Elector, LeadershipHooks, NatsLeaseStore, standardTiming } from "@understudy/leadership";
-import { createPool, NatsConnections, SettingsWatch, Shutdown, type ServiceContext } from "@understudy/runtime";
+import {
+  createPool,
+  databaseAddress,
+  NatsConnections,
+  PoolWire,
+  SettingsWatch,
+  Shutdown,
+  type ServiceContext,
+} from "@understudy/runtime";
 import { ConfigurationController } from "./configuration/configuration.controller.ts";
 import { ConfigurationStore } from "./configuration/configuration-store.ts";
 import { CoordinationController } from "./coordination/coordination.controller.ts";
@@ -32,6 +40,9 @@ import { RoutingPublisher, STORED_ROUTING, storedRouting } from "./routing/routi
 import { StatusController } from "./status/status.controller.ts";
 
 const BUCKETS = Symbol("BUCKETS");
+
+/** Whoever asks the leader for something in PostgreSQL (a registration) asks again by itself: no reason to hold long. */
+const holdForDatabaseMs = 3_000;
 
 /** The composition root: the one place that chooses implementations. */
 @Module({})
@@ -92,17 +103,24 @@ export class MessageServerModule {
         {
           provide: LeaderDatabase,
           useFactory: () => {
+            const url = configuration.UNDERSTUDY_DATABASE_URL;
+            const wire = new PoolWire(nats, identity, databaseAddress(url).database);
+            wire.start();
             const pool = createPool(
               {
-                url: configuration.UNDERSTUDY_DATABASE_URL,
+                url,
                 password: configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
                 connections: Math.min(4, configuration.UNDERSTUDY_DATABASE_CONNECTIONS),
+                wire,
               },
               identity,
-              { assertsStanding: false },
+              { assertsStanding: false, holdMaxMs: holdForDatabaseMs },
               log,
             );
-            shutdown.on("close-pools", "database", () => pool.end());
+            shutdown.on("close-pools", "database", async () => {
+              wire.stop();
+              await pool.end();
+            });
             return new LeaderDatabase(pool, log);
           },
         },

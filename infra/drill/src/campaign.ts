@@ -6,7 +6,13 @@
  * again. A fault counts only when it took effect, see `faults.ts`.
  */
 import { connect, type NatsConnection } from "@nats-io/transport-node";
-import { clusterStatus, switchover } from "@understudy/contracts";
+import {
+  clusterStatus,
+  databaseStatus,
+  switchDatabase,
+  switchover,
+  type DatabaseTopology,
+} from "@understudy/contracts";
 import type { LocalCluster } from "@understudy/local";
 import {
   checkConsistency,
@@ -16,9 +22,9 @@ import {
   type OrderLoadReport,
   type Violation,
 } from "@understudy/order-entry/testing";
-import { call, pause } from "@understudy/runtime";
+import { call, createLog, createPool, Identity, pause, type FailoverPool } from "@understudy/runtime";
 import { eventually } from "@understudy/testkit";
-import { Pool } from "pg";
+import { BankLoad, type BankReport } from "./bank-load.ts";
 import { parseFault, type Fault } from "./faults.ts";
 import { checkFence, type FenceReport } from "./fence-checker.ts";
 import { SeededRandom } from "./random.ts";
@@ -44,6 +50,9 @@ export interface CampaignReport {
   readonly ledger: LedgerReport;
   readonly unresolved: number;
   readonly consistency: readonly Violation[];
+  readonly bank: BankReport;
+  /** How often another PostgreSQL instance became primary. */
+  readonly failovers: number;
   readonly fence: FenceReport;
   readonly slowestMs: number;
 }
@@ -75,8 +84,15 @@ export class Campaign {
       pingInterval: 1_000,
       maxPingOut: 2,
     });
-    const pool = new Pool({ connectionString: this.cluster.databaseUrl, max: 2 });
-    pool.on("error", () => undefined);
+    const pool = this.#pool();
+    const bank = new BankLoad({
+      pool,
+      clients: Math.ceil(this.options.clients / 2),
+      readers: 1,
+      accounts: 20,
+      seed: this.options.seed,
+      pauseMs: this.options.pauseMs ?? 10,
+    });
     const ledger = new OrderLedger();
     const load = new OrderLoad({
       url: this.cluster.url,
@@ -87,11 +103,13 @@ export class Campaign {
     try {
       await this.#whole();
       const firstTerm = (await this.#leader()).term;
-      await load.start();
+      const firstTimeline = (await this.#database()).timeline;
+      await Promise.all([load.start(), bank.start()]);
       const faults = await this.#strikeAll();
       await pause(500);
       const report = await load.stop();
       const unresolved = await load.resolveOpen();
+      const bankReport = await bank.stop();
       const consistency = await checkConsistency(pool);
       return {
         seed: this.options.seed,
@@ -101,6 +119,8 @@ export class Campaign {
         ledger: await ledger.check(pool),
         unresolved,
         consistency,
+        bank: bankReport,
+        failovers: (await this.#database()).timeline - firstTimeline,
         fence: await checkFence(pool, this.#connection),
         slowestMs: report.latencyMs.max,
       };
@@ -159,6 +179,13 @@ export class Campaign {
         return affected.length > 0;
       }
       case "switchover": {
+        if (target === "db") {
+          const { primary } = await this.#database();
+          const { name } = this.#databaseName();
+          await call(this.#client, switchDatabase, { database: name }, { timeoutMs: 30_000 });
+          await this.#whole();
+          return (await this.#database()).primary !== primary;
+        }
         await call(this.#client, switchover, {}, { timeoutMs: 10_000 });
         await this.#whole();
         return (await this.#leader()).term > termBefore;
@@ -167,6 +194,14 @@ export class Campaign {
   }
 
   async #resolve(target: string): Promise<string> {
+    const [part, of] = target.split("-");
+    if (part === "primary" || part === "standby") {
+      const { primary, members } = await this.#database();
+      const member = part === "primary" ? primary : members.find(({ id }) => id !== primary)?.id;
+      const letter = member?.slice(member.lastIndexOf("-") + 1);
+      if (member === undefined || letter === undefined) throw new Error(`there is no ${part} to strike`);
+      return of === undefined ? member : of === "keeper" ? `db-keeper-${letter}` : `machine-${letter}`;
+    }
     if (target !== "leader" && target !== "alternate") return target;
     const leader = (await this.#leader()).holder.id;
     if (target === "leader") return leader;
@@ -176,6 +211,32 @@ export class Campaign {
   get #client(): NatsConnection {
     if (this.#connection === undefined) throw new Error("the campaign has no connection");
     return this.#connection;
+  }
+
+  /** As a service on machine C has it: through the links, so that cuts reach it. */
+  #pool(): FailoverPool {
+    const view = this.cluster.plan.views["machine-c"] ?? Object.values(this.cluster.plan.views)[0];
+    const password = new URL(this.cluster.databaseInstances[0]?.url ?? "").password;
+    return createPool(
+      { url: view?.databaseUrl ?? "", password, connections: this.options.clients },
+      new Identity({ kind: "db-pool", id: "drill", cluster: "understudy", site: "site-1", machine: "machine-c" }),
+      { assertsStanding: false },
+      createLog("silent", "json", {}),
+    );
+  }
+
+  #databaseName(): { readonly name: string } {
+    return { name: this.cluster.plan.settings.database };
+  }
+
+  async #database(): Promise<DatabaseTopology> {
+    const { databases } = await eventually(() => call(this.#client, databaseStatus, {}, { timeoutMs: 1_000 }), {
+      withinMs: 30_000,
+      describe: "a db-pool answers",
+    });
+    const [database] = databases;
+    if (database === undefined) throw new Error("no database is watched");
+    return database;
   }
 
   #leader() {
@@ -189,12 +250,15 @@ export class Campaign {
     return call(this.#client, clusterStatus, {}, { timeoutMs: 1_000 });
   }
 
-  /** Everything runs, an alternate is ready, every app server is accepting. */
+  /** Everything runs, an alternate is ready, every app server is accepting, the standby is in sync. */
   async #whole(): Promise<void> {
     await eventually(
       async () => {
         if (this.cluster.processes.some(({ state }) => state !== "running")) return false;
         const { appServers, instances, leader } = await this.#status();
+        const { primary, members, degradedSince } = await this.#database();
+        const isProtected = degradedSince === undefined && members.every(({ inSync }) => inSync);
+        if (primary === undefined || !isProtected) return false;
         const wanted = this.cluster.processes.filter(({ kind }) => kind === "app-server").length;
         const alternates = instances.filter(
           ({ instance, ready, verdict }) =>
@@ -202,7 +266,7 @@ export class Campaign {
         );
         return appServers.filter(({ state }) => state === "accepting").length === wanted && alternates.length > 0;
       },
-      { withinMs: 60_000, describe: "the cluster is whole again" },
+      { withinMs: 90_000, describe: "the cluster is whole again" },
     );
   }
 }

@@ -1,4 +1,8 @@
-/** What can be done to a cluster, as text: `<action> <target>`. Targets are ids of run.json, `leader` or `alternate`. */
+/**
+ * What can be done to a cluster, as text: `<action> <target>`. Targets are ids of run.json; `leader` and `alternate` are
+ * message servers, `primary` and `standby` PostgreSQL instances, `primary-keeper` and `standby-keeper` their keepers,
+ * `primary-machine` where the primary runs.
+ */
 
 const actions = ["kill", "terminate", "freeze", "cut", "switchover"] as const;
 
@@ -17,7 +21,7 @@ export function parseFault(text: string): Fault {
   return { action, target };
 }
 
-/** All that may die while orders go on. Machine A has the only database for now. */
+/** All that may die while orders go on. */
 export const deaths: readonly string[] = [
   "leader",
   "alternate",
@@ -31,6 +35,16 @@ export const deaths: readonly string[] = [
   "nats-a",
   "nats-b",
   "nats-c",
+  "postgres-a",
+  "postgres-b",
+  "primary",
+  "standby",
+  "primary-keeper",
+  "standby-keeper",
+  "db-pool-a",
+  "db-pool-c",
+  "machine-a",
+  "primary-machine",
   "machine-b",
   "machine-c",
 ].map((target) => `kill ${target}`);
@@ -41,6 +55,11 @@ export const standstills: readonly string[] = [
   "freeze app-server-b",
   "freeze load-balancer-b",
   "freeze nats-c",
+  "freeze primary",
+  "freeze standby",
+  "freeze primary-keeper",
+  "freeze db-pool-a",
+  "cut machine-a",
   "cut machine-b",
   "cut machine-c",
 ];
@@ -48,12 +67,17 @@ export const standstills: readonly string[] = [
 /** What an operator does on purpose. */
 export const plannedStops: readonly string[] = [
   "switchover leader",
+  "switchover db",
+  "switchover db",
   "terminate leader",
   "terminate alternate",
   "terminate app-server-a",
   "terminate app-server-b",
   "terminate app-server-c",
   "terminate heartbeat-monitor-a",
+  "terminate primary-keeper",
+  "terminate standby-keeper",
+  "terminate db-pool-a",
   "terminate load-balancer-b",
   "terminate load-balancer-c",
 ];

@@ -1,3 +1,4 @@
+export { BankLoad, type BankOptions, type BankReport } from "./bank-load.ts";
 export { Campaign, type CampaignOptions, type CampaignReport } from "./campaign.ts";
 export { checkFence, firstFall, type FenceReport } from "./fence-checker.ts";
 export { SeededRandom } from "./random.ts";

@@ -129,8 +129,9 @@ describe("the plan of the standard cluster", () => {
         port: standard.ports.get(`postgres-${letter}/sql`),
       })),
     );
-    expect(environmentOf("db-keeper-a")["UNDERSTUDY_MEMBERS"]).toBe(
-      `postgres-a=127.0.0.1:${standard.ports.get("postgres-a/sql")},postgres-b=127.0.0.1:${standard.ports.get("machine-a>postgres-b/sql")}`,
+    // The same order for both: the first one initialises the database.
+    expect(environmentOf("db-keeper-b")["UNDERSTUDY_MEMBERS"]).toBe(
+      `postgres-a=127.0.0.1:${standard.ports.get("machine-b>postgres-a/sql")},postgres-b=127.0.0.1:${standard.ports.get("postgres-b/sql")}`,
     );
   });
 });

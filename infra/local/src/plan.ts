@@ -134,17 +134,17 @@ export function planCluster(options: PlanOptions, ports: ReadonlyMap<string, num
     const isOwn = (node: { machine: string }) => Number(node.machine === machine);
     const nodes = running("nats").sort((one, other) => isOwn(other) - isOwn(one));
     const own = nodes.find((node) => node.machine === machine);
-    const members = [...databases]
-      .sort((one, other) => isOwn(other) - isOwn(one))
-      .map((member) => ({
-        id: member.id,
-        port: reach(machine, { machine: member.machine, id: sqlOf(member.machine) }),
-      }));
+    const members = databases.map((member) => ({
+      id: member.id,
+      machine: member.machine,
+      port: reach(machine, { machine: member.machine, id: sqlOf(member.machine) }),
+    }));
+    const ownFirst = [...members].sort((one, other) => isOwn(other) - isOwn(one));
     return {
       machine,
       ...(own && { natsNode: own.id }),
       natsServers: nodes.map((node) => `nats://${host}:${reach(machine, { ...node, id: `${node.id}/client` })}`),
-      ...(members.length > 0 && { databaseUrl: databaseUrl(settings, members) }),
+      ...(members.length > 0 && { databaseUrl: databaseUrl(settings, ownFirst) }),
       databaseMembers: Object.fromEntries(members.map(({ id, port: at }) => [id, `${host}:${at}`])),
       appServers: Object.fromEntries(
         running("app-server").map((server) => [

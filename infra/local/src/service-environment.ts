@@ -30,7 +30,7 @@ export interface MachineView {
   readonly natsServers: readonly string[];
   /** All instances of the database, the one on the own machine first. */
   readonly databaseUrl?: string;
-  /** host:port by PostgreSQL instance. */
+  /** host:port by PostgreSQL instance; in the same order on all machines: the first one initialises the database. */
   readonly databaseMembers: Readonly<Record<string, string>>;
   /** URL by instance id. */
   readonly appServers: Readonly<Record<string, string>>;
@@ -117,6 +117,8 @@ function keeperVariables(
       .map(([id, address]) => `${id}=${address}`)
       .join(","),
     UNDERSTUDY_POSTGRES_DATA_DIR: postgres.dataDir,
+    UNDERSTUDY_POSTGRES_PORT: String(postgres.port),
+    UNDERSTUDY_POSTGRES_SUPERUSER: settings.databaseUser,
     UNDERSTUDY_DATABASE_PASSWORD_FILE: settings.databasePasswordFile,
     ...(view.natsNode !== undefined && { UNDERSTUDY_NATS_NODE: view.natsNode }),
   };

@@ -36,11 +36,9 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
   #isHeld = false;
   #wasKilled = false;
   #starts = 0;
-  #lastWords = "";
 
   constructor(
     readonly program: ProgramPlace,
-    readonly log: LogFile,
     private readonly keeper: Supervised,
   ) {
     super();
@@ -50,6 +48,10 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
     keeper.on("state", () => this.#life === undefined && this.#followKeeper());
   }
 
+  /** Its keeper writes down what it says. */
+  get log(): LogFile {
+    return this.keeper.log;
+  }
   get id(): string {
     return this.program.id;
   }
@@ -62,8 +64,9 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
   get restarts(): number {
     return Math.max(0, this.#starts - 1);
   }
+  /** They stand among its keeper's. */
   get lastWords(): string {
-    return this.#lastWords;
+    return "";
   }
 
   start(): boolean {
@@ -167,9 +170,7 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
     const wasAsked = this.#wasKilled || this.keeper.state.kind === "ending" || this.keeper.state.kind === "stopped";
     this.#life = undefined;
     this.#wasKilled = false;
-    this.#lastWords = wasAsked ? "" : this.log.lastWords();
-    const ending = { pid, exitCode: null, signal: null, at: Date.now(), wasAsked, lastWords: this.#lastWords };
-    this.emit("ended", ending);
+    this.emit("ended", { pid, exitCode: null, signal: null, at: Date.now(), wasAsked, lastWords: "" });
   }
 
   /** False when it is gone already. */

@@ -71,7 +71,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.processes = programs.flatMap((program) => {
       const supervised = this.#supervised(program, logDir);
       if (program.engine === undefined) return [supervised];
-      const engine = new SupervisedEngine(program.engine, new LogFile(logDir, program.engine.id), supervised);
+      const engine = new SupervisedEngine(program.engine, supervised);
       this.#listen(engine);
       return [supervised, engine];
     });

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { eventually } from "@understudy/testkit";
-import { LogFile } from "../src/log-file.ts";
 import { birthOf } from "../src/process-birth.ts";
 import type { SupervisedProcess } from "../src/supervised-process.ts";
 import { SupervisedEngine } from "../src/supervised-engine.ts";
@@ -45,7 +44,6 @@ describe("the engine of a keeper", () => {
     process = scratch.process(keeper, { id: "db-keeper-a", kind: "db-keeper" });
     engine = new SupervisedEngine(
       { id: "postgres-a", kind: "postgres", machine: "machine-a", startsOthers: true },
-      new LogFile(scratch.path, "postgres-a"),
       process,
     );
     engine.on("ended", (ending) => endings.push(ending));

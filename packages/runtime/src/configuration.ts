@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { name } from "@understudy/contracts";
 import { z } from "zod";
+import { databaseAddress } from "./postgres/database-address.ts";
 
 export class ConfigurationError extends Error {
   constructor(readonly faults: readonly string[]) {
@@ -75,12 +76,22 @@ export const serviceVariables = {
   UNDERSTUDY_STOP_TIMEOUT_MS: integerVariable(100, 600_000).default(25_000),
 } as const;
 
+/** Checked here, so that a fault of the address is told with all others. */
+const databaseUrl = z.string().superRefine((url, context) => {
+  try {
+    databaseAddress(url);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message });
+  }
+});
+
 /** Where the business data and the platform's tables live. */
 export const databaseVariables = {
-  /** postgres://user@host:port/database, without the password. */
-  UNDERSTUDY_DATABASE_URL: z
-    .string()
-    .regex(/^postgres(?:ql)?:\/\/\S+$/, "must look like postgres://user@host:5432/database"),
+  /**
+   * All instances, without the password: postgres://user@host-a:5432,host-b:5432/database?instances=postgres-a,postgres-b
+   * (`instances`: as their keepers name them, so that news is understood; optional).
+   */
+  UNDERSTUDY_DATABASE_URL: databaseUrl,
   UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFileVariable().optional(),
   UNDERSTUDY_DATABASE_CONNECTIONS: integerVariable(1, 1_000).default(10),
 } as const;

@@ -37,9 +37,12 @@ export {
   poolOptions,
   sessionName,
   StandingRefusedError,
+  watchPool,
   type DatabaseSettings,
   type PoolOptions,
 } from "./postgres/database.ts";
+export { PoolWire } from "./postgres/pool-wire.ts";
+export type { FailoverPool } from "@understudy/failover-pool";
 export { databaseAddress, type DatabaseAddress, type DatabaseHost } from "./postgres/database-address.ts";
 export { assertStanding, standingSchema } from "./postgres/standing.ts";
 export { CONFIGURATION, runService, tellSupervisor, type ServiceContext, type ServiceDefinition } from "./service.ts";

@@ -14,9 +14,13 @@ import {
   Backoff,
   CONFIGURATION,
   Identity,
+  databaseAddress,
   LOG,
+  NatsConnections,
   NestLog,
   pause,
+  PoolWire,
+  Shutdown,
   type ApplicationContext,
   type Log,
 } from "@understudy/runtime";
@@ -42,10 +46,13 @@ class HostedModule {}
 @Injectable()
 export class HostedApplications {
   #generation: Generation | undefined;
+  #wire: PoolWire | undefined;
 
   constructor(
     @Inject(CONFIGURATION) private readonly configuration: AppServerConfiguration,
     @Inject(Identity) private readonly identity: Identity,
+    @Inject(NatsConnections) private readonly nats: NatsConnections,
+    @Inject(Shutdown) private readonly shutdown: Shutdown,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -69,6 +76,7 @@ export class HostedApplications {
         url: this.configuration.UNDERSTUDY_DATABASE_URL,
         password: this.configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
         connections: this.configuration.UNDERSTUDY_DATABASE_CONNECTIONS,
+        wire: this.#openWire(),
       },
       configuration: this.configuration,
     };
@@ -96,6 +104,18 @@ export class HostedApplications {
     });
     await Promise.race([closed, pause(closeMs, late.signal)]);
     late.abort();
+  }
+
+  /** One for the whole life of the process; pools of all generations are on it. */
+  #openWire(): PoolWire {
+    if (this.#wire === undefined) {
+      const { database } = databaseAddress(this.configuration.UNDERSTUDY_DATABASE_URL);
+      const wire = new PoolWire(this.nats, this.identity, database);
+      wire.start();
+      this.shutdown.on("close-nats", "database news", () => wire.stop());
+      this.#wire = wire;
+    }
+    return this.#wire;
   }
 
   async #openPatiently(generation: Generation): Promise<boolean> {

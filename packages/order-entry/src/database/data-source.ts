@@ -1,6 +1,6 @@
 import type { ApplicationContext } from "@understudy/runtime";
+import { failoverPg } from "@understudy/failover-pool/typeorm";
 import { poolOptions } from "@understudy/runtime";
-import pg from "pg";
 import { DataSource } from "typeorm";
 import { Customer } from "../entities/customer.ts";
 import { District } from "../entities/district.ts";
@@ -22,7 +22,7 @@ export type DatabaseContext = Pick<ApplicationContext, "database" | "identity" |
 const lockTimeoutMs = 2_000;
 /** An order's statements follow each other within milliseconds. A server that was frozen between two gives its locks up. */
 const idleInTransactionTimeoutMs = 5_000;
-/** A database machine that fell silent must not keep a request for ever. */
+/** A statement that takes longer than this is no order's. */
 const queryTimeoutMs = 10_000;
 
 export interface DataSourcePurpose {
@@ -31,13 +31,14 @@ export interface DataSourcePurpose {
 }
 
 /**
- * TypeORM on the runtime's pool: whatever stands in `extra` goes to `pg.Pool` and overrules TypeORM's own options, so
- * address, password, limits and the `verify` hook, which introduces and checks the incarnation, all arrive there.
+ * TypeORM on the runtime's failover-pool: whatever stands in `extra` goes to the pool and overrules TypeORM's own
+ * options, so addresses, password, limits and the `verify` hook, which introduces and checks the incarnation, all arrive
+ * there.
  */
 export function createDataSource(context: DatabaseContext, { purpose }: DataSourcePurpose): DataSource {
   return new DataSource({
     type: "postgres",
-    driver: pg,
+    driver: failoverPg,
     schema: schemaName,
     extra: {
       ...poolOptions(context.database, context.identity, { assertsStanding: true }),
@@ -49,8 +50,8 @@ export function createDataSource(context: DatabaseContext, { purpose }: DataSour
           }
         : { max: 1, connectionTimeoutMillis: 0 }),
     },
-    poolErrorHandler: (error: Error) =>
-      context.log.warn({ reason: error.message }, "an idle database connection of the order entry was lost"),
+    // Told by whoever watches the pool (`watchPool`).
+    poolErrorHandler: () => undefined,
     entities: [
       Customer,
       District,

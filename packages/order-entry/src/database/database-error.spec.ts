@@ -1,3 +1,10 @@
+import {
+  DatabaseUnavailableError,
+  OutcomeUnknownError,
+  ReplayDivergedError,
+  RolledBackError,
+  TransactionLostError,
+} from "@understudy/failover-pool";
 import { StandingRefusedError } from "@understudy/runtime";
 import { QueryFailedError, QueryRunnerAlreadyReleasedError } from "typeorm";
 import { kindOfDatabaseError } from "./database-error.ts";
@@ -42,6 +49,14 @@ describe("what an error of the database means", () => {
   it("looks into TypeORM's wrapping", () => {
     expect(kindOfDatabaseError(new QueryFailedError("SELECT 1", [], withCode("40P01")))).toBe("conflict");
     expect(kindOfDatabaseError(new QueryRunnerAlreadyReleasedError())).toBe("lost");
+  });
+
+  it("repeats what the pool says was not committed, and what it could not carry out leaves to the caller", () => {
+    expect(kindOfDatabaseError(new ReplayDivergedError("SELECT 1", 2, "gave another result"))).toBe("conflict");
+    expect(kindOfDatabaseError(new TransactionLostError("it is too long", undefined))).toBe("conflict");
+    expect(kindOfDatabaseError(new RolledBackError())).toBe("conflict");
+    expect(kindOfDatabaseError(new DatabaseUnavailableError("no primary", []))).toBe("lost");
+    expect(kindOfDatabaseError(new OutcomeUnknownError("no primary", undefined, undefined))).toBe("lost");
   });
 
   it("knows a refused incarnation", () => {

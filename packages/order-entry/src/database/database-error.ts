@@ -1,12 +1,14 @@
 /**
  * What an error of `pg` or TypeORM means for whoever asked. Pure.
  *
- * conflict: the database undid the transaction for the sake of another one; repeating it is what it expects.
- * lost: the connection broke or could not be made; what was in work, a COMMIT too, may have happened or not.
+ * conflict: nothing was committed, and repeating the transaction is what is expected: the database undid it for the
+ *   sake of another one, or the pool could not run it again after a failover because a result would be another one.
+ * lost: no primary was found in the time that callers are held; what was in work, a COMMIT too, may have happened or not.
  * busy: the database refuses for now (locks, disk, resources, shutting down).
  * refused: this incarnation may not use the database any more.
  * fault: none of these; our bug or the caller's data.
  */
+import { DatabaseUnavailableError, FailoverError } from "@understudy/failover-pool";
 import { StandingRefusedError } from "@understudy/runtime";
 import { CannotExecuteNotConnectedError, QueryFailedError, QueryRunnerAlreadyReleasedError } from "typeorm";
 
@@ -47,6 +49,9 @@ const lostMessages = [
 export function kindOfDatabaseError(error: unknown): DatabaseErrorKind {
   if (error instanceof QueryFailedError) return kindOfDatabaseError(error.driverError);
   if (error instanceof StandingRefusedError) return "refused";
+  if (error instanceof FailoverError) {
+    return error.committed === "no" && !(error instanceof DatabaseUnavailableError) ? "conflict" : "lost";
+  }
   // TypeORM gives its connection back as soon as that breaks, and then knows only that it has none.
   if (error instanceof QueryRunnerAlreadyReleasedError || error instanceof CannotExecuteNotConnectedError) {
     return "lost";

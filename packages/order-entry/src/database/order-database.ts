@@ -1,18 +1,21 @@
 /**
  * The application's connections to its database, from the first request to the end of the module.
  *
- * Connects when first asked, so that a server can start (and answer 503) while the database is away. What fails is
- * tried again here only where that is safe and short; everything longer is the caller's, who has an Idempotency-Key.
+ * Connects when first asked, so that a server can start (and answer 503) while the database is away. Lost connections
+ * are the failover-pool's: it holds callers, runs reads and transactions again, and finds out how a COMMIT ended. Here
+ * is only what it leaves to its caller:
  *
- * - A read may always be repeated.
- * - A transaction is repeated as a whole after a conflict, and after a lost connection too: each of ours begins by
- *   claiming its key, so if the COMMIT that was in flight did happen, the repetition finds that out and nothing more.
- * - A connection whose last word was an error of the connection never goes back to the pool.
+ * - A transaction is repeated as a whole after a conflict, and when the pool says that nothing was committed and a
+ *   replay would have shown other results. Each of ours begins by claiming its key, so a repetition never does an order
+ *   twice.
+ * - What the pool gave up after it held its caller is told; whoever asked repeats with the same Idempotency-Key.
  */
 import { Injectable, type OnModuleDestroy } from "@nestjs/common";
-import { Backoff, OperationalError, pause } from "@understudy/runtime";
+import type { FailoverPool } from "@understudy/failover-pool";
+import { Backoff, OperationalError, pause, watchPool } from "@understudy/runtime";
 import type { PoolClient, QueryResult } from "pg";
 import type { DataSource, EntityManager } from "typeorm";
+import type { PostgresDriver } from "typeorm/driver/postgres/PostgresDriver.js";
 import { createDataSource, type DatabaseContext } from "./data-source.ts";
 import { kindOfDatabaseError } from "./database-error.ts";
 
@@ -23,8 +26,8 @@ export interface Decision<Value> {
 }
 
 const mostAttempts = 6;
-/** After this time a failed attempt is not repeated: a connection attempt may have used up seconds by itself. */
-const repeatWithinMs = 1_000;
+/** After this time a failed attempt is not repeated: the pool may have held it for seconds. */
+const repeatWithinMs = 5_000;
 
 @Injectable()
 export class OrderDatabase implements OnModuleDestroy {
@@ -50,7 +53,8 @@ export class OrderDatabase implements OnModuleDestroy {
       this.#connected(async (client) => {
         await client.query("BEGIN");
         const decision = await work(client).catch(async (error: unknown) => {
-          if (kindOfDatabaseError(error) !== "lost") await client.query("ROLLBACK");
+          // Where that fails too, the transaction ended with its connection; the pool hands neither to anybody.
+          await client.query("ROLLBACK").catch(() => undefined);
           throw error;
         });
         const end: QueryResult = await client.query(decision.commit ? "COMMIT" : "ROLLBACK");
@@ -70,8 +74,7 @@ export class OrderDatabase implements OnModuleDestroy {
       try {
         return await attempt();
       } catch (error) {
-        const kind = kindOfDatabaseError(error);
-        const repeatable = kind === "conflict" || kind === "lost";
+        const repeatable = kindOfDatabaseError(error) === "conflict";
         const waitMs = backoff.nextMs();
         const elapsedMs = performance.now() - startedAt;
         if (!repeatable || attempts >= mostAttempts || elapsedMs + waitMs > repeatWithinMs || this.#closed) throw error;
@@ -84,14 +87,7 @@ export class OrderDatabase implements OnModuleDestroy {
     const source = await this.#open();
     const runner = source.createQueryRunner();
     try {
-      const client = (await runner.connect()) as PoolClient;
-      try {
-        return await work(client, runner.manager);
-      } catch (error) {
-        // The pool drops a client that was told to end; without this a silent connection would serve the next request.
-        if (kindOfDatabaseError(error) === "lost") void client.end().catch(() => undefined);
-        throw error;
-      }
+      return await work((await runner.connect()) as PoolClient, runner.manager);
     } finally {
       await runner.release();
     }
@@ -101,6 +97,10 @@ export class OrderDatabase implements OnModuleDestroy {
     if (this.#closed) throw new OperationalError("unavailable", "The order entry is being stopped.");
     this.#source ??= createDataSource(this.context, { purpose: "serving" })
       .initialize()
+      .then((source) => {
+        watchPool((source.driver as PostgresDriver).master as FailoverPool, this.context.database, this.context.log);
+        return source;
+      })
       .catch((error: unknown) => {
         this.#source = undefined;
         throw error;
