@@ -81,7 +81,7 @@ export class PoolCore {
       found: (primary) => this.#found(primary),
       lost: (last, reason) => {
         this.closeIdle();
-        this.events.emit("primaryLost", { primary: last?.host.id, reason });
+        this.events.emit("primaryLost", { primary: last.host.id, reason });
       },
     });
   }

@@ -45,7 +45,7 @@ export interface FinderParts {
   readonly expectedSystem: string | undefined;
   readonly ask: (host: Host) => Asking;
   readonly found: (primary: Primary, last: Primary | undefined) => void;
-  readonly lost: (last: Primary | undefined, reason: string) => void;
+  readonly lost: (last: Primary, reason: string) => void;
 }
 
 interface Waiter {
@@ -159,7 +159,7 @@ export class PrimaryFinder {
 
   #startSeeking(last: Primary | undefined, reason: string): void {
     this.#state = { phase: "seeking", sinceMs: performance.now(), last, reason };
-    this.parts.lost(last, reason);
+    if (last !== undefined) this.parts.lost(last, reason);
     if (!this.#isSeekLoopRunning) void this.#seek();
   }
 
