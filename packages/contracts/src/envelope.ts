@@ -14,6 +14,12 @@ export interface RequestEnvelope {
 export const encodeRequest = (pattern: string, id: string, data: unknown): string =>
   JSON.stringify({ pattern, id, data } satisfies RequestEnvelope);
 
+/** The reply to an encoded request that is not carried out. */
+export function encodeRefusal(request: string, error: WireError): string {
+  const { id } = z.object({ id: z.string().optional() }).parse(JSON.parse(request));
+  return JSON.stringify({ id, err: error, isDisposed: true } satisfies z.infer<typeof replyEnvelope>);
+}
+
 const replyEnvelope = z.object({
   id: z.string().optional(),
   response: z.unknown().optional(),

@@ -1,5 +1,5 @@
 export { defineRequest, defineEvent, subjectOf, type RequestContract, type EventContract } from "./contract.ts";
-export { encodeRequest, decodeReply, type RequestEnvelope, type DecodedReply } from "./envelope.ts";
+export { encodeRequest, encodeRefusal, decodeReply, type RequestEnvelope, type DecodedReply } from "./envelope.ts";
 export { errorCode, wireError, type ErrorCode, type WireError } from "./errors.ts";
 export {
   serviceKind,

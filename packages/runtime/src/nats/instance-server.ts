@@ -1,5 +1,5 @@
 import type { RequestContract } from "@understudy/contracts";
-import type { NatsConnection, Subscription } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { MessagePattern, RpcException, ServerNats } from "@nestjs/microservices";
 import { type z } from "zod";
 import { CallerError, toWire, UnderstudyError } from "../errors.ts";
@@ -13,6 +13,7 @@ import {
 } from "@nestjs/common";
 import { throwError, type Observable } from "rxjs";
 import { LOG, type Log } from "../log.ts";
+import { LeaderSubjects, type SubjectHandler } from "./leader-subjects.ts";
 
 /** Handles a request of `contracts` in a Nest controller. */
 export const HandlesRequest = (contract: RequestContract): MethodDecorator =>
@@ -24,9 +25,7 @@ export const HandlesRequest = (contract: RequestContract): MethodDecorator =>
  * once when there is no leader (L4).
  */
 export class InstanceServer extends ServerNats {
-  readonly #leaderSubscriptions: Subscription[] = [];
-  /** Of a leadership that is over. */
-  readonly #leaving: Subscription[] = [];
+  #leaderSubjects: LeaderSubjects | undefined;
   #client: NatsConnection | undefined;
   #leads = false;
 
@@ -50,47 +49,47 @@ export class InstanceServer extends ServerNats {
     this.#client = client;
     this.#subscribe("instance");
     this.#subscribe("any");
-    if (this.#leads) this.#subscribe("leader");
+    if (this.#leads) this.#answerAsLeader();
   }
 
   /**
    * Begins or ends to answer what only the leader answers; takes effect at the NATS node with the next flush.
-   *
-   * It ends when `successorAnswers` resolves, and until then refuses (`not-leader`): a request on its way here is
-   * dropped without a word by the node whose only subscriber has left, and its sender would wait until it times out.
+   * `successorAnswers` resolves when somebody else does (see leader-subjects.ts).
    */
   setLeading(leads: boolean, successorAnswers: Promise<unknown> = Promise.resolve()): void {
     if (this.#leads === leads) return;
     this.#leads = leads;
-    const former = this.#leaderSubscriptions.splice(0);
-    if (leads) {
-      for (const subscription of this.#leaving.splice(0)) subscription.unsubscribe();
-      this.#subscribe("leader");
-      return;
-    }
-    this.#leaving.push(...former);
-    const leave = () => {
-      for (const subscription of former) subscription.drain().catch(() => undefined);
-    };
-    successorAnswers.then(leave, leave);
+    if (leads) this.#answerAsLeader();
+    else void this.#leaderSubjects?.leave(successorAnswers);
   }
 
-  #subscribe(answeredBy: RequestContract["answeredBy"]): void {
-    if (this.#client === undefined) return;
-    for (const [pattern, handler] of this.messageHandlers) {
-      if ((handler.extras?.["answeredBy"] ?? "instance") !== answeredBy) continue;
-      const subscription = this.#client.subscribe(pattern.replace("{id}", this.id), {
-        // Of all that subscribe with the same queue NATS chooses one for each request.
-        ...(answeredBy === "any" && { queue: pattern }),
-        callback: this.getMessageHandler(pattern).bind(this) as never,
-      });
-      if (answeredBy === "leader") this.#leaderSubscriptions.push(subscription);
+  #answerAsLeader(): void {
+    this.#leaderSubjects?.end();
+    if (this.#client !== undefined) {
+      this.#leaderSubjects = new LeaderSubjects(this.#client, this.id, this.#handlers("leader"));
+    }
+  }
+
+  #handlers(answeredBy: RequestContract["answeredBy"]): (SubjectHandler & { readonly pattern: string })[] {
+    return [...this.messageHandlers]
+      .filter(([, { extras }]) => (extras?.["answeredBy"] ?? "instance") === answeredBy)
+      .map(([pattern]) => ({
+        pattern,
+        subject: pattern.replace("{id}", this.id),
+        handle: this.getMessageHandler(pattern).bind(this) as never,
+      }));
+  }
+
+  #subscribe(answeredBy: "instance" | "any"): void {
+    for (const { subject, handle, pattern } of this.#handlers(answeredBy)) {
+      // Of all that subscribe with the same queue NATS chooses one for each request.
+      this.#client?.subscribe(subject, { ...(answeredBy === "any" && { queue: pattern }), callback: handle });
     }
   }
 
   /** The connection belongs to the process and is closed last; here only the subscriptions end. */
   override async close(): Promise<void> {
-    this.setLeading(false);
+    this.#leaderSubjects?.end();
     await Promise.resolve();
   }
 }
