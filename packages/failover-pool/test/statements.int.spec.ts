@@ -2,6 +2,7 @@ import type pg from "pg";
 import { PostgresServer } from "@understudy/testkit";
 import { analyseStatement } from "../src/statements/analyse-statement.ts";
 import { clausesBehindBrackets, harmless, neverFunctions, volatileButHarmless } from "../src/statements/keywords.ts";
+import { bindableColumns } from "../src/statements/bindable-columns.ts";
 import { lostResult } from "../src/statements/lost-result.ts";
 import { markedStatement } from "../src/statements/marked-statement.ts";
 import { isProvenReadOnly } from "../src/statements/proven-read-only.ts";
@@ -316,10 +317,12 @@ describe("DEFAULTs that were seen", () => {
     ],
     ["INSERT INTO always (id, a, twice) VALUES (DEFAULT, $1, DEFAULT) RETURNING id", [4]],
     ["INSERT INTO log (entry) VALUES (DEFAULT) RETURNING entry", []],
+    ["INSERT INTO t (name) VALUES ($1), ($2) RETURNING id, n", ["x", "y"]],
+    ["INSERT INTO always (a) VALUES (3) RETURNING *", []],
   ])("are stored again as they were: %s", async (text, values) => {
     const statement = analyseStatement(text);
     const first = await undone(() => raw(text, values));
-    const again = rebound(statement, values, first);
+    const again = rebound(statement, values, first, await bindableColumns(statement, ask));
     if (again === undefined) throw new Error("not bound");
     expect(await undone(() => raw(again.text, again.values))).toMatchObject({ rows: first.rows });
   });

@@ -5,8 +5,10 @@
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { kindOfError } from "../errors/error-table.ts";
 import { ReplayDivergedError } from "../errors/pool-errors.ts";
+import { bindableColumns } from "../statements/bindable-columns.ts";
 import { rebound, type BoundValue } from "../statements/rebound.ts";
 import { catchUpSequences } from "../statements/sequence-catch-up.ts";
+import type { Ask } from "../statements/statement.ts";
 import type { PgQueryConfig } from "../connection/pg-internals.ts";
 import type { ClientSession } from "./client-session.ts";
 import type { RecordedStatement, TransactionRecord } from "./transaction-record.ts";
@@ -32,16 +34,20 @@ async function plannedStatements(
   connection: ServerConnection,
   record: TransactionRecord,
 ): Promise<readonly PgQueryConfig[]> {
+  const ask: Ask = (text, values) => connection.ask(text, values);
   const bound: BoundValue[] = [];
-  const planned = record.statements.map((recorded) => {
-    const { statement, values, seen } = recorded;
-    const same = seen && seen.rows.length > 0 ? rebound(statement, values ?? [], seen) : undefined;
-    if (same === undefined) return asRecorded(recorded);
-    bound.push(...same.bound);
-    return { text: same.text, values: [...same.values] };
-  });
+  const planned: PgQueryConfig[] = [];
+  for (const recorded of record.statements) {
+    const { statement, values = [], seen } = recorded;
+    const same =
+      seen && seen.rows.length > 0
+        ? rebound(statement, values, seen, await bindableColumns(statement, ask))
+        : undefined;
+    if (same !== undefined) bound.push(...same.bound);
+    planned.push(same === undefined ? asRecorded(recorded) : { text: same.text, values: [...same.values] });
+  }
   if (bound.length === 0) return planned;
-  const isPast = await catchUpSequences(bound, (text, values) => connection.ask(text, values));
+  const isPast = await catchUpSequences(bound, ask);
   return isPast ? planned : record.statements.map(asRecorded);
 }
 

@@ -12,8 +12,12 @@ export interface Insert {
   /** Empty where none are listed. */
   readonly columns: readonly string[];
   readonly overriding: "no" | "system" | "user";
+  /** Where the list of columns closes in the text; undefined without a list. */
+  readonly columnsEnd: number | undefined;
   /** Where VALUES stands in the text. */
   readonly valuesAt: number;
+  /** Where each row closes. */
+  readonly rowEnds: readonly number[];
   readonly rows: readonly (readonly (readonly Token[])[])[];
   /** Empty without RETURNING. */
   readonly returning: readonly (readonly Token[])[];
@@ -69,16 +73,24 @@ function columnsAt(tokens: readonly Token[], at: number): { columns: string[]; b
   return list && { columns, behind: list.behind };
 }
 
-function rowsAt(tokens: readonly Token[], valuesAt: number): { rows: Token[][][]; behind: number } | undefined {
+interface Rows {
+  readonly rows: Token[][][];
+  readonly rowEnds: number[];
+  readonly behind: number;
+}
+
+function rowsAt(tokens: readonly Token[], valuesAt: number): Rows | undefined {
   const rows: Token[][][] = [];
+  const rowEnds: number[] = [];
   let at = valuesAt;
   do {
     const row = listAt(tokens, at + 1);
     if (row === undefined) return undefined;
     rows.push(row.items);
     at = row.behind;
+    rowEnds.push(tokens[at - 1]?.start ?? 0);
   } while (isSymbol(tokens[at], ","));
-  return { rows, behind: at };
+  return { rows, rowEnds, behind: at };
 }
 
 /** Undefined for every other statement, and where it is not understood. */
@@ -96,9 +108,10 @@ export function insertOf({ text, kind, verb }: Statement): Insert | undefined {
   const valuesAt = tokens[at]?.start ?? 0;
   const values = rowsAt(tokens, at);
   if (values === undefined) return undefined;
-  const { rows, behind } = values;
+  const { rows, rowEnds, behind } = values;
   if (listed.columns.length > 0 && rows.some((row) => row.length !== listed.columns.length)) return undefined;
-  const insert = { ...target, columns: listed.columns, overriding, valuesAt, rows } as const;
+  const columnsEnd = listed.columns.length > 0 ? tokens[listed.behind - 1]?.start : undefined;
+  const insert = { ...target, columns: listed.columns, columnsEnd, overriding, valuesAt, rows, rowEnds } as const;
   if (behind === tokens.length) return { ...insert, returning: [], returningAt: text.length };
   if (!isWord(tokens[behind], "returning") || isWord(tokens[behind + 1], "with")) return undefined;
   const list = tokens.slice(behind + 1);

@@ -37,6 +37,35 @@ describe("a DEFAULT whose value was seen", () => {
     ).toBe("INSERT INTO t (a, id) OVERRIDING SYSTEM VALUE VALUES ($1, $2) RETURNING *");
   });
 
+  it("is bound although its column is not listed, where the catalogue knows that it takes a value", () => {
+    const again = rebound(
+      analyseStatement("INSERT INTO t (a, at) VALUES ($1, DEFAULT), ($1, DEFAULT) RETURNING id, at, twice"),
+      [1],
+      seen(["id", "at", "twice"], ["7", "now", "2"], ["8", "then", "2"]),
+      new Set(["a", "at", "id"]),
+    );
+    expect(again).toEqual({
+      text:
+        'INSERT INTO t (a, at, "id") OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3), ($1, $4, $5) ' +
+        "RETURNING id, at, twice",
+      values: [1, "now", "7", "then", "8"],
+      bound: [
+        { table: "t", column: "at", value: "now" },
+        { table: "t", column: "id", value: "7" },
+        { table: "t", column: "at", value: "then" },
+        { table: "t", column: "id", value: "8" },
+      ],
+    });
+  });
+
+  it("stays a DEFAULT where PostgreSQL always computes the column", () => {
+    const result = seen(["id", "twice"], ["7", "2"]);
+    const text = "INSERT INTO t (a, twice) VALUES (1, DEFAULT) RETURNING id, twice";
+    expect(rebound(analyseStatement(text), [], result, new Set(["a", "id"]))?.text).toBe(
+      'INSERT INTO t (a, twice, "id") OVERRIDING SYSTEM VALUE VALUES (1, DEFAULT, $1) RETURNING id, twice',
+    );
+  });
+
   it("stays a DEFAULT where it was not seen", () => {
     expect(bind("INSERT INTO t (id, at) VALUES (DEFAULT, DEFAULT) RETURNING id", [], seen(["id"], ["7"]))?.text).toBe(
       "INSERT INTO t (id, at) OVERRIDING SYSTEM VALUE VALUES ($1, DEFAULT) RETURNING id",
@@ -45,7 +74,12 @@ describe("a DEFAULT whose value was seen", () => {
 
   it.each([
     ["no list of columns", "INSERT INTO t VALUES (DEFAULT) RETURNING id", ["id"], [["7"]]],
-    ["the column is not listed", "INSERT INTO t (a) VALUES (1) RETURNING id", ["id"], [["7"]]],
+    [
+      "the column is not listed, and the catalogue was not asked",
+      "INSERT INTO t (a) VALUES (1) RETURNING id",
+      ["id"],
+      [["7"]],
+    ],
     ["only an expression was returned", "INSERT INTO t (id) VALUES (DEFAULT) RETURNING -id AS id", ["id"], [["-7"]]],
     ["another column bears its name", "INSERT INTO t (id) VALUES (DEFAULT) RETURNING a AS id", ["id"], [["7"]]],
     ["another table's column", "INSERT INTO t (id) VALUES (DEFAULT) RETURNING old.id", ["id"], [["7"]]],

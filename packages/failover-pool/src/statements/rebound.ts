@@ -5,9 +5,12 @@
  *     INSERT INTO "t"("id", "name") VALUES (DEFAULT, $1) RETURNING "id"     seen: id = 7
  *     INSERT INTO "t"("id", "name") OVERRIDING SYSTEM VALUE VALUES ($2, $1) RETURNING "id"     with 7 behind
  *
- * Provable is: an explicit list of columns, rows of VALUES, DEFAULT as a whole value, one returned row for each row,
- * the column returned as itself. Everything else (columns that are not listed, ON CONFLICT, expressions) is left as it
- * is, and the comparison of results decides. A column that is always generated from others is refused by PostgreSQL.
+ *     INSERT INTO "t"("name") VALUES ($1) RETURNING "id"                     the same, where the catalogue tells
+ *     INSERT INTO "t"("name", "id") OVERRIDING SYSTEM VALUE VALUES ($1, $2) RETURNING "id"
+ *
+ * Provable is: an explicit list of columns, rows of VALUES, DEFAULT as a whole value or a column that is not listed, one
+ * returned row for each row, the column returned as itself. Everything else (ON CONFLICT, expressions) is left as it
+ * is, and the comparison of results decides.
  */
 import type { Statement } from "./statement.ts";
 import { insertOf, type Insert } from "./insert-statement.ts";
@@ -50,45 +53,73 @@ function placeOf(column: string, { returning, tableName }: Insert, seen: SeenRes
   return at === -1 || seen.fields[at]?.name !== column ? undefined : at;
 }
 
-/** Undefined where nothing is to be bound or it is not provably the same: then replay as it is, and compare. */
+interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** Listed columns keep their place; the others are bound behind them. */
+function columnsToBind(insert: Insert, seen: SeenResult, bindable: ReadonlySet<string> | undefined): string[] {
+  const mayBind = (column: string): boolean => bindable?.has(column) ?? true;
+  const returned = [...new Set(seen.fields.map(({ name }) => name))];
+  const absent =
+    bindable === undefined || insert.columnsEnd === undefined
+      ? []
+      : returned.filter((name) => !insert.columns.includes(name) && bindable.has(name));
+  return [...insert.columns.filter(mayBind), ...absent].filter((name) => placeOf(name, insert, seen) !== undefined);
+}
+
+/**
+ * `bindable`: the columns of the table that take a value (`bindable-columns.ts`); undefined where that is not known, then
+ * only DEFAULTs that stand in the text are bound.
+ * Undefined where nothing is to be bound or it is not provably the same: then replay as it is, and compare.
+ */
 export function rebound(
   statement: Statement,
   values: readonly unknown[],
   seen: SeenResult,
+  bindable?: ReadonlySet<string>,
 ): ReboundStatement | undefined {
   const insert = insertOf(statement);
   if (insert === undefined || insert.overriding === "user" || insert.rows.length !== seen.rows.length) return undefined;
-  const places = insert.columns.map((column) => placeOf(column, insert, seen));
-  const changes: { readonly start: number; readonly end: number; readonly parameter: number }[] = [];
+  const columns = columnsToBind(insert, seen, bindable);
+  const edits: Edit[] = [];
   const bound: BoundValue[] = [];
   for (const [rowAt, row] of insert.rows.entries()) {
-    for (const [columnAt, [token, ...more]] of row.entries()) {
-      const place = places[columnAt];
-      if (token === undefined || more.length > 0 || !isWord(token, "default") || place === undefined) continue;
-      const value = seen.rows[rowAt]?.[place];
+    for (const column of columns) {
+      const columnAt = insert.columns.indexOf(column);
+      const [token, ...more] = row[columnAt] ?? [];
+      if (columnAt !== -1 && (token === undefined || more.length > 0 || !isWord(token, "default"))) continue;
+      const value = seen.rows[rowAt]?.[placeOf(column, insert, seen) ?? -1];
       if (value === undefined) return undefined;
-      bound.push({ table: insert.table, column: insert.columns[columnAt] ?? "", value });
-      changes.push({ start: token.start, end: token.end, parameter: values.length + bound.length });
+      bound.push({ table: insert.table, column, value });
+      const parameter = `$${values.length + bound.length}`;
+      const end = insert.rowEnds[rowAt] ?? 0;
+      edits.push(token === undefined ? { start: end, end, text: `, ${parameter}` } : { ...token, text: parameter });
     }
   }
   if (bound.length === 0 || statement.highestParameter > values.length) return undefined;
+  const absent = columns.filter((column) => !insert.columns.includes(column)).map((column) => `, ${quoted(column)}`);
+  const { columnsEnd: listEnd = 0, valuesAt, overriding } = insert;
+  if (absent.length > 0) edits.push({ start: listEnd, end: listEnd, text: absent.join("") });
+  if (overriding === "no") edits.push({ start: valuesAt, end: valuesAt, text: "OVERRIDING SYSTEM VALUE " });
   return {
-    text: changed(statement.text, insert, changes),
+    text: edited(statement.text, edits),
     values: [...values, ...bound.map(({ value }) => value)],
     bound,
   };
 }
 
-function changed(
-  text: string,
-  { valuesAt, overriding }: Insert,
-  changes: readonly { readonly start: number; readonly end: number; readonly parameter: number }[],
-): string {
-  const pieces = [text.slice(0, valuesAt), overriding === "system" ? "" : "OVERRIDING SYSTEM VALUE "];
-  let at = valuesAt;
-  for (const { start, end, parameter } of changes) {
-    pieces.push(text.slice(at, start), `$${parameter}`);
+/** Insertions at one place stay in their order. */
+function edited(text: string, edits: readonly Edit[]): string {
+  let at = 0;
+  let result = "";
+  for (const { start, end, text: piece } of edits.toSorted((one, other) => one.start - other.start)) {
+    result += text.slice(at, start) + piece;
     at = end;
   }
-  return [...pieces, text.slice(at)].join("");
+  return result + text.slice(at);
 }

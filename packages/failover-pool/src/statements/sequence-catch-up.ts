@@ -11,7 +11,7 @@ import type { Ask } from "./statement.ts";
 /** Sequences that a column owns (serial, identity) or that its default calls. */
 const sequencesOf = `
   WITH place AS (SELECT a.attrelid, a.attnum FROM pg_catalog.pg_attribute a
-                  WHERE a.attrelid = $1::pg_catalog.regclass AND a.attname = $2)
+                  WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attname = $2)
   SELECT s.oid::pg_catalog.regclass::pg_catalog.text AS sequence
     FROM pg_catalog.pg_class s JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
    WHERE q.seqincrement > 0
