@@ -110,15 +110,22 @@ describe("the message server and its alternate", () => {
           } catch (error) {
             // Refused or nobody there: told at once. Only silence costs the asker its whole time.
             if (error instanceof NoAnswerError) unanswered += 1;
+            await pause(5);
           }
         }
       });
-      const { to } = await call(cluster.connection, switchover, {}, { timeoutMs: 10_000 });
-      expect(to.term).toBeGreaterThan(before.term);
-      const answeredAtSwitch = answered;
-      await eventually(() => answered > answeredAtSwitch + 20, { withinMs: 10_000, describe: "the successor answers" });
-      stop.abort();
-      await Promise.all(asking);
+      try {
+        const { to } = await call(cluster.connection, switchover, {}, { timeoutMs: 10_000 });
+        expect(to.term).toBeGreaterThan(before.term);
+        const answeredAtSwitch = answered;
+        await eventually(() => answered > answeredAtSwitch + 20, {
+          withinMs: 10_000,
+          describe: "the successor answers",
+        });
+      } finally {
+        stop.abort();
+        await Promise.all(asking);
+      }
       expect(unanswered).toBe(0);
     }
   });

@@ -17,7 +17,10 @@ import { LeaderSubjects, type SubjectHandler } from "./leader-subjects.ts";
 
 /** Handles a request of `contracts` in a Nest controller. */
 export const HandlesRequest = (contract: RequestContract): MethodDecorator =>
-  applyDecorators(MessagePattern(contract.subject, { answeredBy: contract.answeredBy }), UseFilters(WireErrorFilter));
+  applyDecorators(
+    MessagePattern(contract.subject, { answeredBy: contract.answeredBy, repeatable: contract.repeatable }),
+    UseFilters(WireErrorFilter),
+  );
 
 /**
  * Nest's NATS transport on the process's one connection, with two additions: `{id}` in a subject is this
@@ -73,8 +76,9 @@ export class InstanceServer extends ServerNats {
   #handlers(answeredBy: RequestContract["answeredBy"]): (SubjectHandler & { readonly pattern: string })[] {
     return [...this.messageHandlers]
       .filter(([, { extras }]) => (extras?.["answeredBy"] ?? "instance") === answeredBy)
-      .map(([pattern]) => ({
+      .map(([pattern, { extras }]) => ({
         pattern,
+        isRepeatable: extras?.["repeatable"] === true,
         subject: pattern.replace("{id}", this.id),
         handle: this.getMessageHandler(pattern).bind(this) as never,
       }));

@@ -3,7 +3,8 @@
  *
  *   answering   carries requests out
  *   refusing    leads no more, and a successor does not answer yet: `not-leader`, at once
- *   lingering   the successor answers; what only came here is refused after `refuseAfterMs`
+ *   lingering   the successor answers; what only came here is refused after `refuseAfterMs`, unless the successor may
+ *               have it in work and must not get it twice
  *   gone        unsubscribed
  *
  * It does not just unsubscribe, because a request that is on its way here then is dropped without a word by its last
@@ -17,6 +18,8 @@ import { pause } from "../wait.ts";
 export interface SubjectHandler {
   readonly subject: string;
   readonly handle: MsgCallback<Msg>;
+  /** Whether a request that two of us got may be asked again after one of them refused it. */
+  readonly isRepeatable: boolean;
 }
 
 const refuseAfterMs = 25;
@@ -31,12 +34,12 @@ export class LeaderSubjects {
     private readonly id: string,
     handlers: readonly SubjectHandler[],
   ) {
-    this.#subscriptions = handlers.map(({ subject, handle }) =>
+    this.#subscriptions = handlers.map(({ subject, handle, isRepeatable }) =>
       client.subscribe(subject, {
         callback: (error, message) => {
           if (this.#state === "answering" || error !== null) return handle(error, message);
           if (this.#state === "refusing") this.#refuse(message);
-          else setTimeout(() => this.#refuse(message), refuseAfterMs);
+          else if (isRepeatable) setTimeout(() => this.#refuse(message), refuseAfterMs);
         },
       }),
     );
