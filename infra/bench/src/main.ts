@@ -4,6 +4,8 @@ const benches: Readonly<Record<string, () => Promise<{ run: (args: readonly stri
   balancer: () => import("./balancer/balancer-bench.ts"),
   takeover: () => import("./takeover/takeover.ts"),
   idle: () => import("./idle/idle.ts"),
+  failover: () => import("./failover/failover.ts"),
+  pool: () => import("./pool/pool-bench.ts"),
   saturated: () => import("./saturated/saturated.ts"),
 };
 

@@ -4,3 +4,5 @@ export { checkFence, firstFall, type FenceReport } from "./fence-checker.ts";
 export { SeededRandom } from "./random.ts";
 export { describeCampaign, isFaultless } from "./report.ts";
 export { deaths, parseFault, plannedStops, standstills, type Fault } from "./faults.ts";
+export { plantedBugs, type PlantedBug } from "./planted/planted-bugs.ts";
+export { PlantedTree, type TestRun } from "./planted/planted-tree.ts";

@@ -19,14 +19,17 @@ export async function silentMachine(rounds: number, say: (text: string) => void)
     for (let round = 1; round <= rounds; round++) {
       const { id, term } = cluster.leader;
       const faultAt = Date.now();
-      cluster.silence(id);
+      cluster.machines.silence(id);
       const followedMs = (await cluster.followedAfter(term)) - faultAt;
       results.push(followedMs);
       say(JSON.stringify({ measure: "silent", round, followedMs }));
       await pause(2_000);
-      cluster.heal();
+      cluster.machines.heal();
       await eventually(
-        () => cluster.log.some(({ id: who, msg, at }) => who === id && at > faultAt && msg === "no longer leading"),
+        () =>
+          cluster.machines.log.some(
+            ({ id: who, msg, at }) => who === id && at > faultAt && msg === "no longer leading",
+          ),
         {
           withinMs: 60_000,
           describe: `${id} knows that it no longer leads`,
@@ -36,7 +39,7 @@ export async function silentMachine(rounds: number, say: (text: string) => void)
       await pause(12_000);
     }
   } finally {
-    await cluster.stop();
+    await cluster.machines.stop();
   }
   return results;
 }
