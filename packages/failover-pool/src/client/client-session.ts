@@ -12,6 +12,7 @@ import type { PoolCore } from "../pool/pool-core.ts";
 import type { Primary } from "../primary/primary-finder.ts";
 import { retryWaitMs } from "../primary/retry-wait.ts";
 import type { PgQueryConfig } from "../connection/pg-internals.ts";
+import { Subscriptions } from "../notifications/subscriptions.ts";
 import { ClientQuery, type Results } from "./client-query.ts";
 
 export interface InternalAnswer {
@@ -27,6 +28,8 @@ export interface SessionHooks {
   prepare(): Promise<void>;
   connected(connection: ServerConnection): void;
   lost(connection: ServerConnection, error: unknown): void;
+  /** Listens again; notifications in between are gone. */
+  subscribedAgain(channels: readonly string[]): void;
 }
 
 export class ClientSession {
@@ -34,6 +37,8 @@ export class ClientSession {
   /** P6: what the caller who has the client now did to the session. */
   readonly effects = new Set<string>();
   readonly types: TypeOverrides;
+  /** Channels that a new connection is made to listen to. */
+  readonly subscriptions = new Subscriptions();
   /** Of the newest connection that was used; its backend may outlive it. */
   #last: SessionName | undefined;
 
@@ -71,9 +76,11 @@ export class ClientSession {
           if (kind === "full" || core.isEnded) throw error;
           throw core.finder.primary === undefined
             ? core.finder.unavailable(error)
-            : new DatabaseUnavailableError("No connection could be made.", [
-                { host: primary.host.id, reason: String(error) },
-              ], error);
+            : new DatabaseUnavailableError(
+                "No connection could be made.",
+                [{ host: primary.host.id, reason: String(error) }],
+                error,
+              );
         }
         if (tries > 0 || kind === "full")
           await new Promise((resolve) => setTimeout(resolve, retryWaitMs(tries, Math.random())));
@@ -93,6 +100,7 @@ export class ClientSession {
       };
       this.hooks.connected(connection);
       await this.hooks.prepare();
+      if (this.subscriptions.channels.length > 0) await this.#subscribeAgain(connection);
       if (connection.isLost) throw connection.lostBy;
       this.#last = connection.session;
       return connection;
@@ -105,6 +113,13 @@ export class ClientSession {
       // A hook that failed because its connection broke is no refusal of the hook.
       throw lostBy !== undefined && kindOfError(error) === "statement" ? lostBy : error;
     }
+  }
+
+  async #subscribeAgain(connection: ServerConnection): Promise<void> {
+    const { channels, text } = this.subscriptions;
+    const { error } = await this.run(connection, { text });
+    if (error !== undefined) throw error;
+    this.hooks.subscribedAgain(channels);
   }
 
   /** Runs a statement of the pool's own. Never rejects; check `error`, and whether the connection is lost. */

@@ -15,10 +15,16 @@
  */
 import { EventEmitter } from "node:events";
 import pg, { type PoolClient } from "pg";
-import { prepareValue, type PgConnection, type PgQueryCallback, type PgQueryConfig } from "../connection/pg-internals.ts";
+import {
+  prepareValue,
+  type PgConnection,
+  type PgQueryCallback,
+  type PgQueryConfig,
+} from "../connection/pg-internals.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { kindOfError, stateOf, type ErrorKind } from "../errors/error-table.ts";
-import { RolledBackError, SessionStateLostError, SynchronousCommitError } from "../errors/pool-errors.ts";
+import { DatabaseUnavailableError, RolledBackError, SessionStateLostError, SynchronousCommitError } from "../errors/pool-errors.ts";
+import { changesSubscriptions, type MissedNotifications } from "../notifications/subscriptions.ts";
 import type { PoolCore } from "../pool/pool-core.ts";
 import type { Statement } from "../statements/statement.ts";
 import { ClientQuery, resultOfTag, type Results } from "./client-query.ts";
@@ -54,6 +60,7 @@ export class FailoverClient extends EventEmitter {
       prepare: () => this.#prepare(),
       connected: (connection) => this.#connected(connection),
       lost: (_connection, error) => this.#lost(error),
+      subscribedAgain: (channels) => this.#subscribedAgain(channels),
     });
   }
 
@@ -179,6 +186,7 @@ export class FailoverClient extends EventEmitter {
   /** What its last user did to the session is nobody's any more. False where the connection must not be used again. */
   released(): boolean {
     this.#session.effects.clear();
+    this.#session.subscriptions.clear();
     if (this.#active !== undefined || this.#record !== undefined) {
       const isClean = this.#record?.phase === "held" && this.#active === undefined;
       this.#record = undefined;
@@ -405,11 +413,15 @@ export class FailoverClient extends EventEmitter {
     const record = this.#record;
     const statement = query.use?.statement;
     if (record === undefined) {
-      if (statement !== undefined && statement.sessionEffects.length > 0) this.#keepEffects(statement);
+      if (statement !== undefined && statement.sessionEffects.length > 0) {
+        if (changesSubscriptions(statement)) this.#session.subscriptions.succeeded(statement, false);
+        this.#keepEffects(statement);
+      }
       return this.#finish(query, undefined, results);
     }
     if (query.sentAs === "commit") return this.#committed(query, record, results);
     if (statement !== undefined) {
+      if (changesSubscriptions(statement)) this.#session.subscriptions.succeeded(statement, true);
       record.add(query, statement);
       if (statement.sessionEffects.length > 0) record.effects.push(statement);
     }
@@ -420,6 +432,7 @@ export class FailoverClient extends EventEmitter {
   #committed(query: ClientQuery, record: TransactionRecord, results: Results | undefined): void {
     const all = Array.isArray(results) ? results : [results];
     const last = all.at(-1);
+    if (last?.command !== "ROLLBACK") this.#session.subscriptions.committed();
     this.#endRecord(record, query.use?.statement.isChained === true);
     if (last?.command === "ROLLBACK") return this.#finish(query, new RolledBackError(), undefined);
     this.#finish(query, undefined, query.extraResults > 0 ? last : results);
@@ -435,6 +448,7 @@ export class FailoverClient extends EventEmitter {
 
   #endRecord(record: TransactionRecord, isChained: boolean): void {
     for (const statement of record.effects) this.#keepEffects(statement);
+    this.#session.subscriptions.rolledBack();
     this.#record = undefined;
     if (!isChained) return;
     this.#record = new TransactionRecord(record.begin, this.#core.continuity);
@@ -498,7 +512,9 @@ export class FailoverClient extends EventEmitter {
     if (state === "0A000" || state === "26000") return query.name !== undefined;
     if (state === "25006") return query.use?.autocommit === "call";
     const [schema = "", table = ""] = this.#core.marker.table.split(".");
-    return ["42P01", "42501", "3F000"].includes(state) && (error.message.includes(table) || error.message.includes(schema));
+    return (
+      ["42P01", "42501", "3F000"].includes(state) && (error.message.includes(table) || error.message.includes(schema))
+    );
   }
 
   #markerRefused(query: ClientQuery, error: Error): void {
@@ -557,6 +573,7 @@ export class FailoverClient extends EventEmitter {
         query.wasSent = false;
         return this.#send(query);
       }
+      if (query.sentAs === "commit") this.#session.subscriptions.committed();
       if (record !== undefined && (query.sentAs === "commit" || query.sentAs === "rollback"))
         this.#endRecord(record, query.use?.statement.isChained === true);
       this.#finish(query, undefined, recovered.results);
@@ -578,6 +595,8 @@ export class FailoverClient extends EventEmitter {
   #keepEffects({ sessionEffects, verb, text }: Statement): void {
     const { effects } = this.#session;
     for (const effect of sessionEffects) {
+      // What it listens to is listened to again; nothing is lost but notifications, and that is told.
+      if (effect === "listen") continue;
       if (effect !== "discard") effects.add(effect);
       else if (verb === "discard" && /\ball\b/i.test(text)) effects.clear();
     }
@@ -651,6 +670,22 @@ export class FailoverClient extends EventEmitter {
     // Idle in the pool: it must not be handed out. In a caller's hands: only who has lost something is told.
     if (this.#session.effects.size > 0) this.#tellLost(new SessionStateLostError([...this.#session.effects], error));
     else if (!this.isCheckedOut) this.emit("error", error);
+    else if (this.#session.subscriptions.channels.length > 0) this.#listenAgain();
+  }
+
+  /** Nobody asks for anything, and notifications are waited for: a new connection, as soon as there is one. */
+  #listenAgain(): void {
+    this.query("SELECT 1", (error: Error | undefined) => {
+      if (!error || !this.isCheckedOut || this._ending) return;
+      if (error instanceof DatabaseUnavailableError && !this.#core.isEnded) this.#listenAgain();
+      else if (this.listenerCount("error") > 0) this.emit("error", error);
+    });
+  }
+
+  #subscribedAgain(channels: readonly string[]): void {
+    const missed: MissedNotifications = { channels };
+    this.emit("notificationsMissed", missed);
+    this.#core.events.emit("notificationsMissed", missed);
   }
 
   #tellLost(error: SessionStateLostError): void {

@@ -35,7 +35,8 @@ export class StatementUses {
     const use: StatementUse = {
       statement,
       autocommit: autocommitRoute(statement),
-      marked: statement.kind === "write" || statement.kind === "call" ? markedStatement(statement, this.marker) : undefined,
+      marked:
+        statement.kind === "write" || statement.kind === "call" ? markedStatement(statement, this.marker) : undefined,
       markedName: undefined,
       uses: 0,
     };
@@ -63,7 +64,9 @@ export class StatementUses {
 }
 
 function autocommitRoute({ kind }: Statement): StatementUse["autocommit"] {
-  if (kind === "read" || kind === "empty") return "read";
+  // What it does to the session is to be done again in another one.
+  if (kind === "read" || kind === "empty" || kind === "session" || kind === "listen" || kind === "unlisten")
+    return "read";
   if (kind === "call") return "call";
   if (kind === "write") return "write";
   if (kind === "begin" || kind === "commit" || kind === "rollback") return "control";

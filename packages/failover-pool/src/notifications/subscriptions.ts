@@ -19,6 +19,19 @@ type Change =
   | { readonly kind: "unlisten"; readonly channel: string | undefined }
   | { readonly kind: "savepoint" | "release"; readonly name: string };
 
+const kinds: ReadonlySet<Statement["kind"]> = new Set([
+  "listen",
+  "unlisten",
+  "savepoint",
+  "release",
+  "rollback-to",
+  "several",
+]);
+
+/** Whether `Subscriptions` must hear of it. */
+export const changesSubscriptions = ({ kind, sessionEffects }: Statement): boolean =>
+  kinds.has(kind) || sessionEffects.includes("discard");
+
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 function changeOf({ kind, name }: Statement): Change | undefined {
@@ -82,6 +95,12 @@ export class Subscriptions {
   }
 
   rolledBack(): void {
+    this.#noted = [];
+  }
+
+  /** The client is somebody else's from now on. */
+  clear(): void {
+    this.#channels.clear();
     this.#noted = [];
   }
 

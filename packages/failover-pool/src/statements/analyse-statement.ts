@@ -104,7 +104,7 @@ const byFirstWord: Readonly<Record<string, (tokens: readonly Token[]) => Finding
   explain: explained,
   truncate: () => ({ kind: "write" }),
   listen: (tokens) => named("listen", tokens, ["listen"]),
-  unlisten: (tokens) => named("unlisten", tokens),
+  unlisten: (tokens) => named("unlisten", tokens, ["listen"]),
   notify: (tokens) => named("notify", tokens),
   copy: () => ({ kind: "copy" }),
   prepare: (tokens) =>

@@ -47,14 +47,18 @@ const mostDefinitions = 200;
 const isQuery = ({ kind, parts }: Statement): boolean =>
   kind === "several" ? parts.every(isQuery) : kind === "read" || kind === "call" || kind === "empty";
 
+/** Their effects end with the session; in another one they are to be run again. */
+const endsWithSession: ReadonlySet<Statement["kind"]> = new Set(["session", "listen", "unlisten"]);
+
 async function callsOnlyHarmless(statement: Statement, ask: Ask): Promise<boolean> {
   const called = statement.functions.map(({ name }) => name);
   const { rows } = await ask(volatileFunctions, [called, statement.names, [...volatileButHarmless]]);
   return rows.length === 0;
 }
 
-/** Asks whether running `statement` can have had an effect. False where the contrary is not proven. */
+/** Asks whether `statement` can have had an effect that outlives its session. False where the contrary is not proven. */
 export async function isProvenReadOnly(statement: Statement, ask: Ask): Promise<boolean> {
+  if (endsWithSession.has(statement.kind)) return statement.functions.length === 0;
   const waiting = [statement];
   const seen = new Set<unknown>();
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {

@@ -55,8 +55,9 @@ export type SessionEffect =
   | "temporary-object"
   | "prepared-statement"
   | "cursor-with-hold"
+  /** LISTEN, and UNLISTEN which ends it: followed by `Subscriptions`. */
   | "listen"
-  /** DISCARD, UNLISTEN *, DEALLOCATE ALL, RESET ALL, pg_advisory_unlock_all: effects that end earlier ones. */
+  /** DISCARD ALL: ends all earlier ones. */
   | "discard"
   /** LOAD, currval() and lastval() of a sequence read by this session earlier, ... */
   | "other";
