@@ -91,13 +91,11 @@ describe("a database under keepers", () => {
     const primary = await cluster.primary();
     const pid = cluster.postgresPid(primary);
     await failsOver("machine frozen", async (member) => {
+      const frozenAt = Date.now();
       primary.keeper.freeze();
-      await eventually(
-        () => cluster.primaries.some((change) => change.primary !== member && change.at > Date.now() - 10_000),
-        {
-          withinMs: 20_000,
-        },
-      );
+      await eventually(() => cluster.primaries.some((change) => change.primary !== member && change.at > frozenAt), {
+        withinMs: 20_000,
+      });
       primary.keeper.thaw();
     });
     expect(() => process.kill(pid, 0)).toThrow();
@@ -106,6 +104,8 @@ describe("a database under keepers", () => {
 
   it("switches over on request: the old primary follows without a clone", async () => {
     const [primary, standby] = [await cluster.primary(), await cluster.standby()];
+    const clones = () => primary.keeper.log.filter(({ msg }) => msg === "cloned").length;
+    const before = clones();
     const reply = await call(
       cluster.observer,
       switchPrimary,
@@ -115,9 +115,7 @@ describe("a database under keepers", () => {
     measured.push(`switchover: pause ${reply.pauseMs} ms`);
     expect(reply).toMatchObject({ from: primary.member, to: standby.member });
     await cluster.protected(standby.member);
-    expect(primary.keeper.log.some(({ msg }) => msg === "cloned")).toBe(false);
-    const told = (await cluster.history()).at(-1);
-    expect(told).toBeDefined();
+    expect(clones()).toBe(before);
     expect((await cluster.history()).some(({ event, to }) => event === "switchover" && to === standby.member)).toBe(
       true,
     );

@@ -78,7 +78,7 @@ export function entryOnTaking(
       database,
       policy,
       inSync: [member],
-      phase: isAdopted ? "promoting" : "initialising",
+      phase: "initialising",
       primary: member,
       timeline: isAdopted ? data.timeline : 0,
       ...(isAdopted && { systemIdentifier: data.systemIdentifier }),

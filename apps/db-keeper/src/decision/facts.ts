@@ -90,6 +90,8 @@ export interface KeeperFacts {
   readonly primaryTerm: number;
   readonly data: DataFacts;
   readonly postgres: PostgresFacts;
+  /** The data was made or adopted by this process: it has the keepers' role and the database. */
+  readonly isPrepared: boolean;
   /** The supervisor wants PostgreSQL left down when it ends. */
   readonly isHeld: boolean;
   /** Standby: whether its data can follow the primary's history without being cloned; undefined while unknown. */

@@ -16,6 +16,7 @@ export type KeeperPlan =
   | { readonly do: "nothing"; readonly why: string }
   /** At once, the whole process tree: nothing of an older term may go on. */
   | { readonly do: "kill"; readonly why: string }
+  /** Makes the data where there is none, and in it the keepers' role and the database, before clients can reach it. */
   | { readonly do: "initialise" }
   | { readonly do: "start-primary"; readonly access: "open" | "closed"; readonly waitsFor: SynchronousStandbys }
   | { readonly do: "start-standby"; readonly upstream: string | undefined; readonly waitsFor: SynchronousStandbys }
@@ -89,11 +90,9 @@ const same = (one: SynchronousStandbys, other: SynchronousStandbys): boolean =>
   (one.standbys.length === 0 && other.standbys.length === 0) ||
   (one.count === other.count && one.standbys.join() === other.standbys.join());
 
-/** Whether whatever satisfies `strong` satisfies `weak` too: all of a superset. */
+/** Whether whatever satisfies `strong` satisfies `weak` too: any `count` of its standbys have enough of the weak one's. */
 const covers = (strong: SynchronousStandbys, weak: SynchronousStandbys): boolean =>
-  weak.standbys.length === 0 ||
-  same(strong, weak) ||
-  (strong.count === strong.standbys.length && weak.standbys.every((member) => strong.standbys.includes(member)));
+  strong.count - strong.standbys.filter((member) => !weak.standbys.includes(member)).length >= weak.count;
 
 function asPrimary(facts: KeeperFacts, lease: LeaseFacts, timing: KeeperTiming): KeeperPlan {
   const { postgres, data, member, members } = facts;
@@ -105,11 +104,11 @@ function asPrimary(facts: KeeperFacts, lease: LeaseFacts, timing: KeeperTiming):
     if (successor !== undefined) return { do: "hand-over", to: successor, why: "PostgreSQL ended" };
     if (facts.isHeld) return nothing("it is to stay down");
     if (data.kind === "damaged") return nothing(`its data is unusable: ${data.reason}`);
-    if (data.kind === "none")
-      return entry.phase === "initialising" ? { do: "initialise" } : nothing("its data is gone");
+    if (entry.phase === "initialising" && !facts.isPrepared) return { do: "initialise" };
+    if (data.kind === "none") return nothing("its data is gone");
     if (data.isStandby) return { do: "start-standby", upstream: undefined, waitsFor: required };
-    // D4: what recovery brings up may never have been acknowledged.
-    const access = required.standbys.length === 0 ? "open" : "closed";
+    // D4: what recovery brings up may never have been acknowledged. A new database has nothing of that kind.
+    const access = required.standbys.length === 0 || entry.phase === "initialising" ? "open" : "closed";
     return { do: "start-primary", access, waitsFor: required };
   }
   if (postgres.role === "standby") {
@@ -181,7 +180,7 @@ function asStandby(facts: KeeperFacts, { entry }: LeaseFacts, timing: KeeperTimi
     if (postgres.upstream !== primary) return { do: "follow", upstream: primary };
     if (!same(postgres.waitsFor, required)) return { do: "set-waits", waitsFor: required };
     // Its data may be the only other copy as long as the entry counts on it.
-    const isSpare = entry.phase === "open" && !entry.inSync.includes(member);
+    const isSpare = !entry.inSync.includes(member);
     if (isSpare && postgres.notStreamingMs >= timing.cannotFollowMs)
       return { do: "clone", from: primary, why: "it cannot stream from the primary" };
     return nothing("it follows the primary");
@@ -189,9 +188,7 @@ function asStandby(facts: KeeperFacts, { entry }: LeaseFacts, timing: KeeperTimi
   if (facts.isHeld) return nothing("it is to stay down");
   if (entry.phase === "initialising") return nothing("the primary is being initialised");
   if (data.kind === "none" || data.kind === "damaged")
-    return entry.phase === "open"
-      ? { do: "clone", from: primary, why: data.kind === "none" ? "it has no data" : data.reason }
-      : nothing("the primary is not open yet");
+    return { do: "clone", from: primary, why: data.kind === "none" ? "it has no data" : data.reason };
   if (data.systemIdentifier !== entry.systemIdentifier)
     return nothing(
       `its data is another database (system identifier ${data.systemIdentifier}); move it away to have it cloned`,
@@ -201,12 +198,12 @@ function asStandby(facts: KeeperFacts, { entry }: LeaseFacts, timing: KeeperTimi
       return { do: "start-standby", upstream: primary, waitsFor: required };
     // A former primary that ended in order may be a part of the new one's past.
     if (!data.isStandby && data.isCleanlyShutDown && data.timeline < entry.timeline && postgres.failedStarts < 3) {
-      if (entry.phase !== "open") return nothing("the primary is not open yet");
       if (canFollow === undefined) return { do: "compare-history", to: primary };
       if (canFollow) return { do: "start-standby", upstream: primary, waitsFor: required };
     }
   }
-  if (entry.phase !== "open") return nothing("the primary is not open yet");
+  // Its promotion makes a timeline of which this data may turn out to be a part.
+  if (entry.phase !== "open" && data.timeline === entry.timeline) return nothing("the primary is not open yet");
   return entry.inSync.includes(member) && data.isStandby
     ? nothing("its data does not fit the entry, which counts on it: see the log")
     : { do: "clone", from: primary, why: "its data has parted from the primary's" };

@@ -63,7 +63,10 @@ export class Keeper {
   readonly #requests: Request[] = [];
   #loop: Promise<void> = Promise.resolve();
   #wake: () => void = () => undefined;
+  #pulse: NodeJS.Timeout | undefined;
   #isWoken = false;
+  #isBusy = false;
+  #isGuarding = false;
   #isStopping = false;
   #isHeld = false;
   #unledSince: number | undefined;
@@ -105,12 +108,21 @@ export class Keeper {
   start(): void {
     this.elector.start();
     this.#loop = this.#run(this.#stopped.signal);
+    // A frozen PostgreSQL makes no news.
+    this.#pulse = setInterval(() => this.wake(), idleMs);
   }
 
   /** Something that the keeper did not do itself changed. */
   wake(): void {
     this.#isWoken = true;
     this.#wake();
+    if (!this.#isBusy || this.#isGuarding) return;
+    // D4: a step that waits for PostgreSQL must not keep a primary of an older term, or a frozen one, alive.
+    const plan = keeperStep(this.#facts, this.options.timing);
+    if (plan.do !== "kill") return;
+    this.#isGuarding = true;
+    this.options.log.warn({ why: plan.why }, "PostgreSQL is ended in the middle of a step");
+    void this.options.instance.kill().finally(() => (this.#isGuarding = false));
   }
 
   /** The supervisor wants PostgreSQL left down when it ends, or no longer. */
@@ -172,6 +184,7 @@ export class Keeper {
       data: postgres.kind === "stopped" ? instance.data : { kind: "none" },
       postgres,
       isHeld: this.#isHeld,
+      isPrepared: instance.isPrepared,
       canFollow: this.#comparison?.key === this.#comparisonKey(lease?.entry) ? this.#comparison?.result : undefined,
     };
   }
@@ -237,7 +250,12 @@ export class Keeper {
     await clone.cancel();
     this.#why = plan.do;
     log.info({ ...plan, term: this.term }, "step");
-    await this.#perform(plan);
+    this.#isBusy = true;
+    try {
+      await this.#perform(plan);
+    } finally {
+      this.#isBusy = false;
+    }
     return true;
   }
 
@@ -249,13 +267,11 @@ export class Keeper {
         if (this.elector.leading === undefined) chronicle.fenced(this.entry, this.term, plan.why);
         return;
       case "initialise":
-        this.#primaryTerm = this.elector.assertLeading().term;
+        this.elector.assertLeading();
         return instance.initialise();
       case "start-primary":
         this.#primaryTerm = this.elector.assertLeading().term;
-        await instance.startPrimary(plan.access, plan.waitsFor);
-        if (plan.access === "open") await instance.prepareRoles();
-        return;
+        return instance.startPrimary(plan.access, plan.waitsFor);
       case "start-standby":
         return instance.startStandby(plan.upstream, plan.waitsFor);
       case "follow":
@@ -406,6 +422,7 @@ export class Keeper {
     this.#isStopping = true;
     const isLeading = this.elector.leading !== undefined;
     const successor = keepsRole || this.entry?.paused !== undefined ? undefined : this.#successors()[0];
+    clearInterval(this.#pulse);
     this.#stopped.abort();
     await Promise.race([this.#loop, pause(5_000)]);
     await clone.cancel();

@@ -13,6 +13,7 @@ import { EventEmitter } from "node:events";
 import {
   configurePostgres,
   EngineProcess,
+  freePorts,
   inspectDataFolder,
   postgresReady,
   preparePostgres,
@@ -55,6 +56,8 @@ interface InstanceEvents {
 export const nobody: SynchronousStandbys = { count: 0, standbys: [] };
 const fastStopMs = 8_000;
 const proofMs = 5_000;
+// Adopted data may have a crash behind it.
+const initialiseMs = 600_000;
 
 interface Life {
   readonly process: EngineProcess;
@@ -80,6 +83,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
   #end: "none" | "ordered" | "crash" = "none";
   #streamingAtEnd: readonly string[] = [];
   #failedStarts = 0;
+  #isPrepared = false;
   /** Highest timeline seen of its data. */
   #timeline = 0;
 
@@ -169,26 +173,35 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     };
   }
 
-  /** Makes a new database where there is no data; afterwards it runs as primary. */
+  /**
+   * Makes a new database where there is no data, and in it, or in data that is adopted, the keepers' role and the
+   * database. It runs for that on a port that nobody knows, and is stopped again.
+   */
   async initialise(): Promise<void> {
-    await this.#launch("primary", { access: "open", waitsFor: nobody, upstream: undefined });
-    await this.prepareRoles();
+    const { member, superuser, password, database } = this.options;
+    const host = "127.0.0.1";
+    const [port = 0] = await freePorts(1);
+    const options = { ...this.#postgresOptions({ access: "open", waitsFor: nobody, upstream: undefined }), host, port };
+    const process = EngineProcess.start(member, await preparePostgres(options), { stopSignal: "SIGINT" });
+    const { pid } = process;
+    if (pid !== undefined) this.#reaper.watch(pid);
+    void process.exited.then(() => pid !== undefined && this.#reaper.release(pid));
+    try {
+      await process.ready((signal) => postgresReady(options, signal), initialiseMs);
+      await withSession({ host, port }, { user: superuser, password, database }, proofMs, async (client) => {
+        const { rowCount } = await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [keeperRole]);
+        const secret = client.escapeLiteral(this.login.password);
+        const verb = rowCount === 0 ? "CREATE" : "ALTER";
+        await client.query(`${verb} ROLE ${keeperRole} LOGIN SUPERUSER REPLICATION PASSWORD ${secret}`);
+      });
+      this.#isPrepared = true;
+    } finally {
+      await process.stop();
+    }
   }
 
-  /** The keepers' role and the database, made by the superuser: in a new database, or one that is adopted. */
-  async prepareRoles(): Promise<void> {
-    const { host, port, superuser, password, database } = this.options;
-    await postgresReady(
-      { name: this.options.member, host, port, superuser, password, database },
-      AbortSignal.timeout(60_000),
-    );
-    await withSession({ host, port }, { user: superuser, password }, proofMs, async (client) => {
-      const { rowCount } = await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [keeperRole]);
-      const secret = client.escapeLiteral(this.login.password);
-      const verb = rowCount === 0 ? "CREATE" : "ALTER";
-      await client.query(`${verb} ROLE ${keeperRole} LOGIN SUPERUSER REPLICATION PASSWORD ${secret}`);
-    });
-    this.#life?.watcher.lookNow();
+  get isPrepared(): boolean {
+    return this.#isPrepared;
   }
 
   startPrimary(access: "open" | "closed", waitsFor: SynchronousStandbys): Promise<void> {

@@ -23,11 +23,7 @@ function stateOf({ postgres, isCloning, isInitialising, seen, data }: Described)
   if (isCloning) return "cloning";
   if (isInitialising) return "initialising";
   if (postgres.kind === "stopped")
-    return data.kind === "damaged" || postgres.failedStarts >= 3
-      ? "failed"
-      : postgres.end === "crash"
-        ? "fenced"
-        : "stopped";
+    return data.kind === "damaged" || postgres.end === "crash" || postgres.failedStarts >= 3 ? "failed" : "stopped";
   if (postgres.kind === "starting") return "starting";
   if (postgres.isPromoting) return "promoting";
   if (postgres.role === "primary") return postgres.access === "open" ? "running" : "starting";

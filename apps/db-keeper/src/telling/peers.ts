@@ -6,7 +6,7 @@ import type { Subscription } from "@nats-io/transport-node";
 interface Heard {
   readonly state: KeeperState;
   readonly heardAt: number;
-  /** Wall clock at which it was first heard that its PostgreSQL is down, after it was up. */
+  /** Wall clock at which it was first heard that its PostgreSQL is down, and not on purpose. */
   readonly downSince: number | undefined;
 }
 
@@ -32,7 +32,7 @@ export class Peers {
         if (state.database !== this.database || state.member === this.member) return;
         const known = this.#heard.has(state.member);
         const before = this.#heard.get(state.member);
-        const isDown = state.role === "none";
+        const isDown = state.role === "none" && state.state !== "stopped";
         const downSince = isDown ? (before?.downSince ?? (before === undefined ? undefined : state.at)) : undefined;
         this.#heard.set(state.member, { state, heardAt: performance.now(), downSince });
         if (!known) this.onHeard();
