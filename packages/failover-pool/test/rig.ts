@@ -23,7 +23,11 @@ export async function startRig(settings: Readonly<Record<string, string>> = {}):
     link,
     direct: server.pool(),
     pool(options = {}) {
-      const pool = new FailoverPool({ ...login, hosts: [{ id: "postgres-a", host: "127.0.0.1", port: link.port }], ...options });
+      const pool = new FailoverPool({
+        ...login,
+        hosts: [{ id: "postgres-a", host: "127.0.0.1", port: link.port }],
+        ...options,
+      });
       pools.push(pool);
       return pool;
     },

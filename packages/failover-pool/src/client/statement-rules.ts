@@ -36,7 +36,8 @@ export interface Recorded {
 
 export function recordedAs(statement: Statement): Recorded {
   const { kind, parts } = statement;
-  if (mayEndTransaction(statement)) return { isOne: false, unreplayable: "it holds transaction control in a longer text" };
+  if (mayEndTransaction(statement))
+    return { isOne: false, unreplayable: "it holds transaction control in a longer text" };
   if (kind === "copy" || parts.some((part) => part.kind === "copy"))
     return { isOne: false, unreplayable: "what COPY carried is not kept" };
   return { isOne: kind !== "several" && kind !== "unknown", unreplayable: undefined };

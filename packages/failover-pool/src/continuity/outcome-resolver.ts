@@ -48,9 +48,7 @@ export async function forceOutcome(
   const key = [commit.operation, commit.attempt] as const;
   const session = [commit.session.pid, commit.session.startedAt] as const;
   await endLostSession(connection, sql, commit.session);
-  const tombstone = await withoutConflicts(() =>
-    writeReplicated(connection, sql.writeTombstone, [...key, ...session]),
-  );
+  const tombstone = await withoutConflicts(() => writeReplicated(connection, sql.writeTombstone, [...key, ...session]));
   if (tombstone.rowCount === 1 && tombstone.isReplicated) return "not-committed";
   const { rows } = await connection.ask(sql.readOutcome, key);
   // Pruned in this moment by nobody: keys of operations that are in doubt are never pruned by their own pool.

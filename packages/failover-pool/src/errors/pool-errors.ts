@@ -131,7 +131,8 @@ export class SynchronousCommitError extends FailoverError {
   override readonly name = "SynchronousCommitError";
   readonly code = "SYNCHRONOUS_COMMIT_LOWERED";
   readonly committed = "no";
-  readonly advice = "Leave synchronous_commit at on, or set the pool's `continuity: false` and lose commits at a failover.";
+  readonly advice =
+    "Leave synchronous_commit at on, or set the pool's `continuity: false` and lose commits at a failover.";
 
   constructor() {
     super("synchronous_commit may not be lowered: a commit that was acknowledged could be lost when the primary is.");

@@ -183,11 +183,14 @@ export class PoolCore {
 
   #makeClient(host: Host, connectMs: number, types: unknown): PgClient {
     const { hosts: _hosts, connectionString: _string, ...options } = this.#options;
-    return new this.#Client({
+    const client = new this.#Client({
       ...options,
       ...host.config,
       connectionTimeoutMillis: connectMs,
       ...(types !== undefined && { types: types as never }),
     } as pg.ClientConfig);
+    // `pg` lets a connection string without a password take away the one that stands beside it.
+    if (!client.password && options.password !== undefined) client.password = options.password as string;
+    return client;
   }
 }

@@ -13,7 +13,8 @@ export interface TransactionOptions {
 const beginText = ({ isolation, readOnly }: TransactionOptions): string =>
   `BEGIN${isolation === undefined ? "" : ` ISOLATION LEVEL ${isolation.toUpperCase()}`}${readOnly === true ? " READ ONLY" : ""}`;
 
-const mayRepeat = (error: unknown): boolean => error instanceof ReplayDivergedError || kindOfError(error) === "conflict";
+const mayRepeat = (error: unknown): boolean =>
+  error instanceof ReplayDivergedError || kindOfError(error) === "conflict";
 
 async function runOnce<Result>(
   client: PoolClient,

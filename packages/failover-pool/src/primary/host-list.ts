@@ -50,7 +50,9 @@ function hostsOfConnectionString(connectionString: string): readonly Host[] | un
   const names = authority.split(",");
   if (names.length > 1 && names.includes("")) throw new TypeError("A host of the connection string is empty.");
   if (instances.length > 0 && instances.length !== names.length)
-    throw new TypeError(`${names.length} hosts and ${instances.length} instances: the connection string must name each.`);
+    throw new TypeError(
+      `${names.length} hosts and ${instances.length} instances: the connection string must name each.`,
+    );
   return names.map((name, index) => {
     const { host, port } = splitHost(name);
     const prefix = login === undefined ? scheme : `${scheme}${login}@`;
@@ -89,9 +91,13 @@ export function hostList(
 
 function partsOfConnectionString(connectionString: string | undefined): PoolConfig {
   if (typeof connectionString !== "string") return {};
-  const url = new URL(connectionString.replace(severalHosts, (_all, scheme, login, _hosts, rest) =>
-    `${String(scheme)}${login === undefined ? "" : `${String(login)}@`}host${String(rest)}`,
-  ));
+  const url = new URL(
+    connectionString.replace(
+      severalHosts,
+      (_all, scheme, login, _hosts, rest) =>
+        `${String(scheme)}${login === undefined ? "" : `${String(login)}@`}host${String(rest)}`,
+    ),
+  );
   const part = (value: string): string | undefined => (value === "" ? undefined : decodeURIComponent(value));
   return {
     connectionString: undefined,

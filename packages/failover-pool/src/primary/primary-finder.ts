@@ -106,8 +106,7 @@ export class PrimaryFinder {
   /** @throws DatabaseUnavailableError after `deadlineMs` (of `performance.now()`); what no wait can mend, at once. */
   wait(deadlineMs: number): Promise<Primary> {
     if (this.#state.phase === "known") return Promise.resolve(this.#state.primary);
-    if (this.#state.phase === "stopped")
-      return Promise.reject(new DatabaseUnavailableError("The pool has ended.", []));
+    if (this.#state.phase === "stopped") return Promise.reject(new DatabaseUnavailableError("The pool has ended.", []));
     const promise = new Promise<Primary>((resolve, reject) => {
       const timer = setTimeout(
         () => {
