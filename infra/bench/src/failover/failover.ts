@@ -7,6 +7,7 @@
  */
 import { switchDatabase } from "@understudy/contracts";
 import { signalTree } from "@understudy/engines";
+import { FailoverPool } from "@understudy/failover-pool";
 import { LocalCluster, standardRestartPolicy } from "@understudy/local";
 import { call, pause } from "@understudy/runtime";
 import { eventually, temporaryFolder } from "@understudy/testkit";
@@ -46,7 +47,9 @@ class FailoverBench {
   async round(fault: Fault, contestant: Contestant): Promise<Round> {
     const entry = await this.database.protected();
     const writers = new Writers(contestant, this.callers);
+    const startedAt = performance.now();
     writers.start();
+    await eventually(() => writers.backSince(startedAt) === this.callers, { withinMs: 30_000, describe: "all write" });
     await pause(1_000);
     const faultAt = performance.now();
     await this.#strike(fault, entry.primary);
@@ -166,7 +169,7 @@ async function inCluster(count: Counts, rounds: Map<string, Round[]>): Promise<v
     }
   };
   try {
-    const owner = new pg.Pool({ connectionString: cluster.databaseUrl, max: 1 });
+    const owner = new FailoverPool({ connectionString: cluster.databaseUrl, max: 1 });
     await owner.query(tableOfWrites);
     await owner.end();
     say(`address: ${addressOfAll(instances()).replace(/:[^:@/]*@/, ":...@")}`);

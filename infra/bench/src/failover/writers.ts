@@ -20,7 +20,7 @@ export interface Interruption {
   readonly resumedMs: number;
   /** From the fault until each caller was acknowledged again. */
   readonly allBackMs: number;
-  /** Longest time between two acknowledgements. */
+  /** The longest time without any. */
   readonly pauseMs: number;
 }
 
@@ -73,14 +73,13 @@ export class Writers {
   interruption(faultAt: number): Interruption {
     let pauseMs = 0;
     let resumedAt = faultAt;
-    // Beginning shortly before: the pause begins with the fault or with the last answer before it.
-    const times = this.#since(faultAt - 1_000).map(({ at }) => at);
-    for (const [index, at] of times.entries()) {
-      const gap = at - (times[index - 1] ?? at);
-      if (at > faultAt && gap > pauseMs) {
-        pauseMs = gap;
+    let last = faultAt;
+    for (const { at } of this.#since(faultAt)) {
+      if (at - last > pauseMs) {
+        pauseMs = at - last;
         resumedAt = at;
       }
+      last = at;
     }
     const firstOf = new Map<number, number>();
     for (const { at, caller } of this.#since(resumedAt)) if (!firstOf.has(caller)) firstOf.set(caller, at);
