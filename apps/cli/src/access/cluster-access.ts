@@ -76,10 +76,9 @@ export class ClusterAccess {
   }
 
   async link(): Promise<ClusterLink> {
-    if (this.#link === undefined) {
-      const { ClusterLink } = await import("./cluster-link.ts");
-      this.#link = new ClusterLink(this.remote ?? addressOf(this.run(), this.stateFolder ?? "."), this.signal);
-    }
+    const { ClusterLink } = await import("./cluster-link.ts");
+    // Looked at after the wait: two requests at once share one.
+    this.#link ??= new ClusterLink(this.remote ?? addressOf(this.run(), this.stateFolder ?? "."), this.signal);
     return this.#link;
   }
 
