@@ -6,6 +6,7 @@ export type { MissedNotifications } from "./notifications/subscriptions.ts";
 export type { HostAddress } from "./primary/host-list.ts";
 export type { PrimaryHint } from "./primary/primary-finder.ts";
 export type { DoubtfulCommit } from "./continuity/outcome-resolver.ts";
+export { CursorLostError } from "./cursors/cursor-lost-error.ts";
 export { markerTableMigration } from "./continuity/marker-table.ts";
 export { kindOfError, type ErrorKind } from "./errors/error-table.ts";
 export {

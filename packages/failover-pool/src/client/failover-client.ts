@@ -21,6 +21,7 @@ import {
   type PgQueryCallback,
   type PgQueryConfig,
 } from "../connection/pg-internals.ts";
+import { CursorQuery, type CursorHooks } from "../cursors/cursor-query.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { kindOfError, stateOf, type ErrorKind } from "../errors/error-table.ts";
 import { DatabaseUnavailableError, RolledBackError, SessionStateLostError, SynchronousCommitError } from "../errors/pool-errors.ts";
@@ -37,6 +38,9 @@ import type { StatementUse } from "./statement-use.ts";
 import { TransactionRecord } from "./transaction-record.ts";
 
 type Work = ClientQuery | ForeignQuery;
+
+/** A replay reads them all at once, to compare them. */
+const mostCursorRows = 10_000;
 
 export class FailoverClient extends EventEmitter {
   readonly #core: PoolCore;
@@ -79,7 +83,9 @@ export class FailoverClient extends EventEmitter {
   query(config: unknown, values?: unknown, callback?: unknown): unknown {
     if (config === null || config === undefined) throw new TypeError("Client was passed a null or undefined query");
     if (typeof (config as Submittable).submit === "function") {
-      this.#take(new ForeignQuery(config as Submittable, values, callback));
+      const submittable = config as Submittable;
+      const cursor = this.#core.continuity.isOn ? CursorQuery.of(submittable, values, callback) : undefined;
+      this.#take(cursor ?? new ForeignQuery(submittable, values, callback));
       return config;
     }
     const query = new ClientQuery(this, config as string | PgQueryConfig, values, callback);
@@ -210,6 +216,8 @@ export class FailoverClient extends EventEmitter {
     this.#active = work;
     if (this._ending) {
       process.nextTick(() => this.#finish(work, new Error("Client was closed and is not queryable"), undefined));
+    } else if (work instanceof CursorQuery) {
+      void this.#startCursor(work);
     } else if (work instanceof ForeignQuery) {
       void this.#startForeign(work);
     } else {
@@ -637,6 +645,59 @@ export class FailoverClient extends EventEmitter {
       work.fail(error as Error, this.connection);
       this.#finish(work, undefined, undefined);
     }
+  }
+
+  /** P5. Like a statement, but it can be lost in the middle of its answer. */
+  async #startCursor(work: CursorQuery): Promise<void> {
+    const asked = new ClientQuery(this, { text: work.text, ...(work.boundValues && { values: work.boundValues }) });
+    const use = this.#core.uses.of(work.text);
+    const record = this.#record;
+    asked.use = use;
+    asked.sentAs = record !== undefined ? "in-transaction" : use.autocommit === "read" ? "read" : "call";
+    if (record !== undefined && mayWrite(use.statement)) record.mayWrite = true;
+    const hooks: CursorHooks = {
+      over: () => this.#cursorOver(work, asked, record),
+      lost: (cause) => void this.#findCursor(work, asked, cause),
+      differs: (error) => record && this.#giveUp(record, asked, error),
+    };
+    try {
+      if (record?.phase === "held") await this.#beginAlone(record);
+      work.start((await this.#connectionFor(asked)).client, hooks);
+      asked.wasSent = true;
+    } catch (error) {
+      if (record !== undefined) this.#giveUp(record, asked, error);
+      work.fail(error as Error);
+      this.#finish(work, undefined, undefined);
+    }
+  }
+
+  /** The session's connection, brought back to where its caller believes it to be. */
+  async #connectionFor(query: ClientQuery, cause?: unknown): Promise<ServerConnection> {
+    const { connection } = this.#session;
+    if (connection === undefined || connection.isLost)
+      await new Recovery(this.#session, this.#record, query, cause ?? connection?.lostBy).run();
+    return this.#session.reconnect(performance.now() + this.#core.holdMaxMs);
+  }
+
+  async #findCursor(work: CursorQuery, asked: ClientQuery, cause: unknown): Promise<void> {
+    this.#session.connection?.destroy(cause instanceof Error ? cause.message : String(cause));
+    try {
+      work.resume((await this.#connectionFor(asked, cause)).client);
+    } catch (error) {
+      if (this.#record !== undefined) this.#giveUp(this.#record, asked, error);
+      work.fail(error as Error);
+    }
+  }
+
+  #cursorOver(work: CursorQuery, asked: ClientQuery, record: TransactionRecord | undefined): void {
+    const { statement } = asked.use ?? {};
+    if (record !== undefined && record === this.#record && statement !== undefined) {
+      asked.digest = work.digest;
+      if (work.isComplete && work.rowsRead <= mostCursorRows) record.add(asked, statement);
+      else record.cannotReplay("a cursor of it was closed before its end, failed, or read very many rows");
+      if (this.#session.isUsable) this.#followTransaction(record, statement);
+    }
+    this.#finish(work, undefined, undefined);
   }
 
   /** Statements of the hooks, on the connection that is being made ready. */
