@@ -10,26 +10,34 @@ import { PostgresPair } from "@understudy/testkit";
 import pg from "pg";
 import { parseArgs } from "node:util";
 import { markdownRow, quantile } from "../statistics.ts";
-import { schema, throughput, workloads, type Workload } from "./workloads.ts";
+import { schema, throughput, workloads, type Throughput, type Workload } from "./workloads.ts";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const ratio = (value: number): string => value.toFixed(3);
 const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 interface Round {
-  readonly plain: readonly [number, number];
-  readonly own: readonly [number, number];
+  readonly plain: readonly [Throughput, Throughput];
+  readonly own: readonly [Throughput, Throughput];
 }
 
+/** `(least .. most)` of the rounds behind their median. */
+const spread = (values: readonly number[]): string =>
+  `${ratio(median(values))} (${ratio(Math.min(...values))} .. ${ratio(Math.max(...values))})`;
+
 function report(workload: Workload, rounds: readonly Round[]): string {
-  const ratios = rounds.map(({ plain, own }) => (own[0] + own[1]) / (plain[0] + plain[1]));
-  const noise = rounds.map(({ plain }) => plain[1] / plain[0]);
+  const ratios = rounds.map(({ plain, own }) => (own[0].rate + own[1].rate) / (plain[0].rate + plain[1].rate));
+  const noise = rounds.map(({ plain }) => plain[1].rate / plain[0].rate);
+  const cpu = (of: "plain" | "own") =>
+    median(rounds.flatMap((round) => round[of].map(({ cpuMicros }) => cpuMicros))).toFixed(0);
+  const rate = (of: "plain" | "own") => median(rounds.flatMap((round) => round[of].map((one) => one.rate))).toFixed(0);
   return markdownRow([
     workload,
-    median(rounds.flatMap(({ plain }) => [...plain])).toFixed(0),
-    median(rounds.flatMap(({ own }) => [...own])).toFixed(0),
-    `**${ratio(median(ratios))}** (${ratio(Math.min(...ratios))} .. ${ratio(Math.max(...ratios))})`,
-    `${ratio(median(noise))} (${ratio(Math.min(...noise))} .. ${ratio(Math.max(...noise))})`,
+    rate("plain"),
+    rate("own"),
+    `**${spread(ratios)}**`,
+    spread(noise),
+    `${cpu("plain")} / ${cpu("own")}`,
   ]);
 }
 
@@ -74,7 +82,10 @@ async function alone(
   names: readonly Workload[],
   load: { readonly callers: number; readonly seconds: number },
 ): Promise<void> {
-  for (const workload of names) say(`${workload}: ${(await throughput(pool, workload, load)).toFixed(0)} / s`);
+  for (const workload of names) {
+    const { rate, cpuMicros } = await throughput(pool, workload, load);
+    say(`${workload}: ${rate.toFixed(0)} / s, ${cpuMicros.toFixed(0)} us of this process's CPU each`);
+  }
 }
 
 async function compare(
@@ -100,6 +111,7 @@ async function compare(
   say(
     `\n${load.callers} callers, ${rounds} rounds of A B A B, ${load.seconds} s each; medians, (least .. most) of rounds\n`,
   );
-  say("| work | pg.Pool, ops/s | failover-pool, ops/s | ratio | pg.Pool against itself |\n|---|---|---|---|---|");
+  say("| work | pg.Pool, ops/s | failover-pool, ops/s | ratio | pg.Pool against itself | client CPU, us each |");
+  say("|---|---|---|---|---|---|");
   for (const [workload, all] of found) say(report(workload, all));
 }

@@ -43,13 +43,20 @@ export const workloads = {
 } as const;
 export type Workload = keyof typeof workloads;
 
-/** Operations in a second. */
+export interface Throughput {
+  /** Operations in a second. */
+  readonly rate: number;
+  /** CPU time of this process for one operation: what the pool itself costs, whatever else the computer does. */
+  readonly cpuMicros: number;
+}
+
 export async function throughput(
   pool: pg.Pool,
   workload: Workload,
   { callers, seconds }: { readonly callers: number; readonly seconds: number },
-): Promise<number> {
+): Promise<Throughput> {
   let done = 0;
+  const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const endsAt = startedAt + seconds * 1_000;
   await Promise.all(
@@ -60,5 +67,6 @@ export async function throughput(
       }
     }),
   );
-  return done / ((performance.now() - startedAt) / 1_000);
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return { rate: done / ((performance.now() - startedAt) / 1_000), cpuMicros: (user + system) / done };
 }
