@@ -24,7 +24,12 @@ import {
 import { CursorQuery, type CursorHooks } from "../cursors/cursor-query.ts";
 import type { ServerConnection } from "../connection/server-connection.ts";
 import { kindOfError, stateOf, type ErrorKind } from "../errors/error-table.ts";
-import { DatabaseUnavailableError, RolledBackError, SessionStateLostError, SynchronousCommitError } from "../errors/pool-errors.ts";
+import {
+  DatabaseUnavailableError,
+  RolledBackError,
+  SessionStateLostError,
+  SynchronousCommitError,
+} from "../errors/pool-errors.ts";
 import { changesSubscriptions, type MissedNotifications } from "../notifications/subscriptions.ts";
 import type { PoolCore } from "../pool/pool-core.ts";
 import type { Statement } from "../statements/statement.ts";

@@ -48,7 +48,8 @@ export function planLoss(loss: Loss): LossPlan {
   // The outcome of what was sent comes first: state of the session does not change whether it committed.
   if (isCommitInDoubt && loss.hasMarker) return { do: "resolve-commit" };
   if (sentAs === "marked" && loss.wasSent) return { do: "resolve-statement" };
-  if (isCommitInDoubt && loss.unreplayable !== undefined) return { do: "tell-unknown" };
+  if (isCommitInDoubt && (loss.unreplayable !== undefined || loss.sessionEffects.length > 0))
+    return { do: "tell-unknown" };
   if (sentAs === "plain" && loss.wasSent) return { do: "tell-unknown" };
   if (loss.mayEndTransaction && loss.wasSent) return { do: "tell-unknown" };
   if (loss.sessionEffects.length > 0) return { do: "tell-session-lost" };

@@ -38,6 +38,8 @@ const mostConflicts = 5;
 
 export class Recovery {
   readonly #deadlineMs: number;
+  /** P6: of the session that was lost; what is run on another one must not need it. */
+  readonly #lostEffects: readonly string[];
   #conflicts = 0;
 
   constructor(
@@ -48,6 +50,7 @@ export class Recovery {
   ) {
     query.holdUntilMs ??= performance.now() + session.core.holdMaxMs;
     this.#deadlineMs = query.holdUntilMs;
+    this.#lostEffects = session.isUsable ? [] : [...session.effects];
   }
 
   async run(): Promise<Recovered> {
@@ -60,14 +63,14 @@ export class Recovery {
       isInTransaction,
       unreplayable: record?.unreplayable,
       mayEndTransaction: query.use !== undefined && mayEndTransaction(query.use.statement),
-      sessionEffects: session.isUsable ? [] : [...session.effects],
+      sessionEffects: this.#lostEffects,
     });
     session.core.counters.retries++;
     switch (plan.do) {
       case "tell-rolled-back":
         return { type: "answered", results: resultOfTag("ROLLBACK", session.types) };
       case "tell-session-lost":
-        throw new SessionStateLostError([...session.effects], this.cause);
+        throw this.#stateLost();
       case "tell-not-replayable":
         throw new TransactionLostError(plan.why, this.cause);
       case "tell-unknown":
@@ -81,8 +84,8 @@ export class Recovery {
       case "resolve-statement":
         return this.#resolveStatement();
       case "resolve-commit":
-        if ((await this.#resolve()) === "committed")
-          return { type: "answered", results: resultOfTag("COMMIT", session.types) };
+        if ((await this.#resolve()) === "committed") return this.#answered(resultOfTag("COMMIT", session.types));
+        this.#needState();
         return this.#replay(record as TransactionRecord);
       case "prove-then-replay": {
         const { statements } = record as TransactionRecord;
@@ -151,12 +154,29 @@ export class Recovery {
   async #resolveStatement(): Promise<Recovered> {
     const { query, session } = this;
     if ((await this.#resolve()) === "not-committed") {
+      this.#needState();
       query.attempt++;
       return send;
     }
     const results = await this.#onConnection((connection) => knownResult(query, session, connection));
     if (results === undefined) throw new ResultLostError(query.callerText, query.operation ?? "", this.cause);
+    return this.#answered(results);
+  }
+
+  /** Its state is lost all the same: the next statement must be told, so it must not find a connection that works. */
+  #answered(results: Results): Recovered {
+    if (this.#lostEffects.length > 0) this.session.connection?.destroy("the state of its session was lost");
     return { type: "answered", results };
+  }
+
+  #stateLost(): SessionStateLostError {
+    return new SessionStateLostError(this.#lostEffects, this.cause);
+  }
+
+  #needState(): void {
+    if (this.#lostEffects.length === 0) return;
+    this.session.connection?.destroy("the state of its session was lost");
+    throw this.#stateLost();
   }
 
   async #resolve(): Promise<ForcedOutcome> {
