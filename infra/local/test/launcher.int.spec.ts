@@ -90,7 +90,7 @@ describe("npm start", () => {
       expect(order.status).toBe(201);
 
       const pids = pidsOf(first.run);
-      expect(pids.length).toBe(15);
+      expect(pids.length).toBe(20);
       first.signal("SIGKILL");
       await first.exited;
       await eventually(() => pids.every(isGone), { describe: "all gone after kill -9", withinMs: 20_000 });

@@ -28,9 +28,12 @@ export async function logs(context: CommandContext, names: readonly string[], op
   const most = parseLines(options.lines);
   const level = levels.find((one) => one === options.level) ?? "info";
   const files = new Map<string, LogFile>();
-  for (const id of await chooseIds(folder, names, run)) files.set(id, fileOf(folder, id));
+  const ids = new Set(await chooseIds(folder, names, run));
+  for (const id of ids) files.set(writerOf(id, run), fileOf(folder, writerOf(id, run)));
 
-  const isWanted = (entry: LogEntry) => atLeast(entry, level);
+  // Of a keeper's file that is read for its PostgreSQL alone, only the lines of that.
+  const isShown = ({ id }: LogEntry) => ids.has(id) || ids.has(writerOf(id, run));
+  const isWanted = (entry: LogEntry) => atLeast(entry, level) && isShown(entry);
   const read = await Promise.all(
     [...files.values()].map(async (file) => {
       const parse = (line: string) => parseLogLine(line, file.id);
@@ -44,7 +47,7 @@ export async function logs(context: CommandContext, names: readonly string[], op
   );
   const entries = inOrderOfTime(read);
   show(context, since === undefined ? entries.slice(-most) : entries);
-  if (options.follow) await follow(context, folder, names, files, level);
+  if (options.follow) await follow(context, folder, names, files, names.length === 0 ? atLevel(level) : isWanted);
 }
 
 async function follow(
@@ -52,7 +55,7 @@ async function follow(
   folder: string,
   names: readonly string[],
   files: Map<string, LogFile>,
-  level: Level,
+  isWanted: (entry: LogEntry) => boolean,
 ): Promise<void> {
   while (!context.signal.aborted) {
     // A process that starts for the first time brings a new file.
@@ -61,12 +64,21 @@ async function follow(
     }
     const fresh = await Promise.all(
       [...files.values()].map(async (file) =>
-        (await file.readNew()).map((line) => parseLogLine(line, file.id)).filter((entry) => atLeast(entry, level)),
+        (await file.readNew()).map((line) => parseLogLine(line, file.id)).filter(isWanted),
       ),
     );
     show(context, inOrderOfTime(fresh));
     await pause(lookEveryMs, context.signal);
   }
+}
+
+const atLevel = (level: Level) => (entry: LogEntry) => atLeast(entry, level);
+
+/** Whose file has what this process says: of a PostgreSQL its keeper's. */
+function writerOf(id: string, run: RunFile): string {
+  const process = run.processes.find((one) => one.id === id);
+  if (process?.kind !== "postgres") return id;
+  return run.processes.find(({ kind, machine }) => kind === "db-keeper" && machine === process.machine)?.id ?? id;
 }
 
 function show(context: CommandContext, entries: readonly LogEntry[]): void {

@@ -6,7 +6,7 @@ import { check, finding, type Check, type Finding } from "./finding.ts";
 import { knownCauses } from "./known-causes.ts";
 
 export function databaseService({ databases, local }: DoctorFacts): Check {
-  const name = "database service";
+  const name = "db-pools";
   if (databases === undefined) {
     const runs = local?.run.processes.some(({ kind }) => kind === "db-pool") === true;
     return check(

@@ -63,4 +63,17 @@ describe("lines of several logs", () => {
     expect(atLeast({ ...entry("a", "x"), level: "error" }, "warn")).toBe(true);
     expect(atLeast(entry("a", "x"), "warn")).toBe(false);
   });
+
+  it("takes what a keeper wrote down of its PostgreSQL for that PostgreSQL's own words", () => {
+    const line = (msg: string) =>
+      JSON.stringify({ level: 30, time: 1, id: "db-keeper-a", postgres: "postgres-a", msg });
+    expect(parseLogLine(line("2026-01-31 12:00:00.123 UTC [7] x FATAL:  the end"), "db-keeper-a")).toEqual({
+      at: Date.parse("2026-01-31T12:00:00.123Z"),
+      level: "error",
+      id: "postgres-a",
+      message: "the end",
+      fields: {},
+    });
+    expect(parseLogLine(line("more of it"), "db-keeper-a")).toMatchObject({ id: "postgres-a", message: "more of it" });
+  });
 });

@@ -44,7 +44,13 @@ function parseJson(line: string, id: string): LogEntry | undefined {
   } catch {
     return undefined;
   }
-  const { time, level, msg } = value;
+  const { time, level, msg, postgres } = value;
+  // A db-keeper writes down what its PostgreSQL says.
+  if (typeof postgres === "string" && typeof msg === "string") {
+    const said = parsePostgres(msg, postgres);
+    if (said !== undefined) return said;
+    id = postgres;
+  }
   const at = typeof time === "number" ? time : typeof time === "string" ? Date.parse(time) : Number.NaN;
   const named = levels.find((one) => one === level);
   return {

@@ -52,7 +52,7 @@ export function databaseLine(topology: DatabaseTopology, now: number, style: Sty
   const standbys = topology.members.filter(({ id, inSync }) => inSync && id !== primary).map(({ id }) => id);
   const parts = [
     primary === undefined
-      ? `${bold(database)}: ${toned(style, "bad", `no primary (${phase})`)}`
+      ? `${bold(database)}: ${toned(style, "bad", phase === "open" ? "no primary" : `no primary (${phase})`)}`
       : `${bold(database)}: ${bold(primary)} is primary`,
     `term ${term}, timeline ${timeline}`,
     degradedSince === undefined

@@ -98,10 +98,12 @@ function headline(entry: Entry, style: Style): string {
 type DatabasePhases = NonNullable<DatabaseHistoryEntry["phases"]>;
 
 function failoverWords({ database, event, from, to, summary }: DatabaseHistoryEntry, phases: DatabasePhases): string {
-  if (to === undefined || (event !== "failover" && event !== "switchover")) return `${database}: ${summary}`;
+  if (to === undefined || from === undefined || from === to || (event !== "failover" && event !== "switchover")) {
+    return summary;
+  }
   const verb = event === "switchover" ? "was handed the writes" : "took over";
   const whole = phases.promotedAt - (phases.failedAt ?? phases.noticedAt);
-  return `${database}: ${to} ${verb}${from === undefined ? "" : ` from ${from}`} in ${duration(whole)}`;
+  return `${database}: ${to} ${verb} from ${from} in ${duration(whole)}`;
 }
 
 function takeoverWords({ role, from, to, evidence, phases }: Extract<HistoryEntry, { type: "takeover" }>): string {

@@ -8,7 +8,7 @@ describe("topology", () => {
   it("puts each process under its machine, with its address", () => {
     const { machines } = topologyOf(facts);
     expect(machines.map(({ id, processes }) => [id, processes.map((one) => one.id)])).toEqual([
-      ["machine-a", ["message-server-a", "app-server-a", "nats-a", "postgres-a"]],
+      ["machine-a", ["message-server-a", "app-server-a", "postgres-a", "nats-a"]],
       ["machine-b", ["message-server-b", "app-server-b"]],
     ]);
     const urls = Object.fromEntries(machines.flatMap(({ processes }) => processes.map(({ id, url }) => [id, url])));
