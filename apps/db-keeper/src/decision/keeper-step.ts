@@ -29,6 +29,7 @@ export type KeeperPlan =
   | { readonly do: "open-clients" }
   | { readonly do: "set-waits"; readonly waitsFor: SynchronousStandbys }
   | { readonly do: "record-open"; readonly timeline: number; readonly systemIdentifier: string }
+  | { readonly do: "record-timeline"; readonly timeline: number }
   | { readonly do: "record-without"; readonly member: string }
   | { readonly do: "record-with"; readonly member: string }
   | { readonly do: "hand-over"; readonly to: string; readonly why: string };
@@ -119,6 +120,9 @@ function asPrimary(facts: KeeperFacts, lease: LeaseFacts, timing: KeeperTiming):
   if (!covers(postgres.waitsFor, required)) return { do: "set-waits", waitsFor: required };
   const change = redundancy(facts, postgres, entry, timing);
   if (change !== undefined && postgres.access === "closed") return change;
+  // Standbys need to know where they stand even while clients are kept out for their sake.
+  if (postgres.access === "closed" && entry.timeline !== postgres.timeline && entry.phase !== "initialising")
+    return { do: "record-timeline", timeline: postgres.timeline };
   if (postgres.access === "closed")
     return isReplicated(postgres) ? { do: "open-clients" } : nothing("what recovery brought up is not replicated yet");
   if (entry.phase !== "open" || entry.timeline !== postgres.timeline)

@@ -300,6 +300,9 @@ export class Keeper {
         chronicle.opened(entry, leader);
         return;
       }
+      case "record-timeline":
+        await this.change((entry) => ({ ...entry, timeline: plan.timeline }));
+        return;
       case "record-without": {
         const leader = this.elector.assertLeading();
         const entry = await this.change((before) => withoutStandby(before, plan.member, Date.now()));

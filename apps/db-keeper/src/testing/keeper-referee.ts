@@ -23,18 +23,28 @@ export class KeeperViolation extends Error {
   }
 }
 
+interface Checked {
+  readonly there: Set<number>;
+  read: number;
+  acknowledged: number;
+  seen: number;
+}
+
 export class KeeperReferee {
-  readonly #acknowledged = new Set<number>();
-  readonly #seen = new Set<number>();
+  /** In the order of their first time, so that a server is asked only about what is new since it was asked last. */
+  readonly #acknowledged: number[] = [];
+  readonly #seen: number[] = [];
+  readonly #everSeen = new Set<number>();
+  readonly #checked = new WeakMap<Server, Checked>();
   #opened: { term: number; timeline: number; primary: string } | undefined;
 
   get acknowledged(): number {
-    return this.#acknowledged.size;
+    return this.#acknowledged.length;
   }
 
   acknowledges(member: string, server: Server, record: number, entry: DatabaseEntry | undefined): void {
     this.has(member, server, "acknowledges");
-    this.#acknowledged.add(record);
+    this.#acknowledged.push(record);
     if (server.inForce.standbys.length > 0 || entry === undefined) return;
     if (entry.policy === "strict") throw new KeeperViolation("alone", `${member} acknowledges alone under strict`);
     const others = entry.inSync.filter((other) => other !== member);
@@ -42,16 +52,33 @@ export class KeeperReferee {
       throw new KeeperViolation("alone", `${member} acknowledges alone while the entry counts on ${others.join()}`);
   }
 
-  has(member: string, { disk }: Server, does: string): void {
-    const there = new Set(disk.log);
-    for (const record of this.#acknowledged)
-      if (!there.has(record)) throw new KeeperViolation("lost", `${member} ${does} without the acknowledged ${record}`);
-    for (const record of this.#seen)
-      if (!there.has(record)) throw new KeeperViolation("seen", `${member} ${does} without ${record}, which was shown`);
+  /** While it is primary its log only grows. */
+  has(member: string, server: Server, does: string): void {
+    const { log } = server.disk;
+    const checked = this.#checked.get(server) ?? { there: new Set(), read: 0, acknowledged: 0, seen: 0 };
+    this.#checked.set(server, checked);
+    for (; checked.read < log.length; checked.read++) checked.there.add(log[checked.read] as number);
+    for (; checked.acknowledged < this.#acknowledged.length; checked.acknowledged++) {
+      const record = this.#acknowledged[checked.acknowledged] as number;
+      if (!checked.there.has(record))
+        throw new KeeperViolation("lost", `${member} ${does} without the acknowledged ${record}`);
+    }
+    for (; checked.seen < this.#seen.length; checked.seen++) {
+      const record = this.#seen[checked.seen] as number;
+      if (!checked.there.has(record))
+        throw new KeeperViolation("seen", `${member} ${does} without ${record}, which was shown`);
+    }
   }
 
   shows(server: Server): void {
-    for (const record of server.seen) this.#seen.add(record);
+    const { log } = server.disk;
+    for (let index = server.shown; index < server.visible; index++) {
+      const record = log[index] as number;
+      if (this.#everSeen.has(record)) continue;
+      this.#everSeen.add(record);
+      this.#seen.push(record);
+    }
+    server.shown = server.visible;
   }
 
   opens(primary: string, term: number, timeline: number): void {

@@ -46,6 +46,7 @@ export const faultKinds = [
   "false-hint",
   "restore-old-data",
 ] as const;
+export type FaultKind = (typeof faultKinds)[number] | "restore-counted-data";
 
 export interface Scenario {
   readonly seed: number;
@@ -56,7 +57,7 @@ export interface Scenario {
   readonly doubledPercent: number;
   readonly latePercent: number;
   readonly faults: readonly {
-    readonly kind: (typeof faultKinds)[number];
+    readonly kind: FaultKind;
     readonly atPercent: number;
     readonly forMs: number;
     readonly target: number;
@@ -83,7 +84,7 @@ export interface SimulationReport {
 }
 
 const database = "shop";
-const calmMs = 90_000;
+const calmMs = 60_000;
 
 class Machine {
   readonly disk = new Disk();
@@ -158,11 +159,12 @@ export class KeeperSimulation {
     for (const machine of this.#machines) {
       this.#startKeeper(machine);
       this.#every(20, 60, () => this.#replicate(machine));
-      this.#every(30, 120, () => this.#client(machine));
+      this.#every(40, 200, () => this.#client(machine));
     }
     for (const fault of faults) this.#agenda.at((fault.atPercent / 100) * stormMs, () => this.#befall(fault));
     this.#agenda.at(stormMs, () => this.#calm());
-    this.#agenda.runUntil(stormMs + calmMs);
+    this.#agenda.runUntil(stormMs);
+    for (let end = stormMs; end < stormMs + calmMs && !this.#isWhole; end += 500) this.#agenda.runUntil(end + 500);
     this.#judge();
     return { ...this.#report, acknowledged: this.#referee.acknowledged };
   }
@@ -542,6 +544,12 @@ export class KeeperSimulation {
           (entry) => opened(entry, plan.timeline, plan.systemIdentifier),
           () => this.#referee.opens(machine.member, term, plan.timeline),
         );
+      case "record-timeline":
+        return this.#change(
+          machine,
+          (entry) => ({ ...entry, timeline: plan.timeline }),
+          () => undefined,
+        );
       case "record-without":
         this.#report.removals += 1;
         return this.#change(
@@ -776,16 +784,27 @@ export class KeeperSimulation {
           this.#accuse(machine, accused);
         return;
       }
-      case "restore-old-data": {
-        const { older } = machine;
-        if (older === undefined || machine.disk.timeline <= older.timeline) return;
-        this.#killKeeper(machine, 500);
-        machine.disk.become(older, true);
-        // Where the other copies are lost as well, nothing may be promoted ever again.
+      case "restore-old-data":
+        // Of a member that the entry counts on: its content is older than anybody can tell once it has caught up with
+        // its timeline, so that is left to `restore-counted-data`, after which it never does.
+        if (this.#storedEntry?.inSync.includes(machine.member) === true) return;
+        return this.#restore(machine);
+      case "restore-counted-data":
+        machine.replicationCutUntil = Infinity;
         this.#mayStall = true;
-        return;
-      }
+        return this.#restore(machine);
     }
+  }
+
+  #restore(machine: Machine): void {
+    const { older } = machine;
+    if (older === undefined || machine.disk.timeline <= older.timeline) return;
+    this.#killKeeper(machine, 500);
+    machine.disk.become(older, true);
+  }
+
+  get #storedEntry(): DatabaseEntry | undefined {
+    return this.#store.peek()?.lease.content as DatabaseEntry | undefined;
   }
 
   #killKeeper(machine: Machine, awayMs: number): void {
@@ -801,17 +820,21 @@ export class KeeperSimulation {
     this.#isCalm = true;
     for (const machine of this.#machines) {
       machine.storeCutUntil = Math.min(machine.storeCutUntil, this.#now);
-      machine.replicationCutUntil = Math.min(machine.replicationCutUntil, this.#now);
+      if (machine.replicationCutUntil !== Infinity) machine.replicationCutUntil = 0;
       machine.keeperPausedUntil = Math.min(machine.keeperPausedUntil, this.#now);
       machine.serverPausedUntil = Math.min(machine.serverPausedUntil, this.#now);
     }
   }
 
+  get #isWhole(): boolean {
+    const entry = this.#storedEntry;
+    return entry?.phase === "open" && entry.inSync.length === this.#members.length && this.#committedInCalm > 5;
+  }
+
   #judge(): void {
-    const seen = this.#store.peek();
-    const entry = seen?.lease.content as DatabaseEntry | undefined;
+    const entry = this.#storedEntry;
     const primary = entry && this.#machine(entry.primary);
-    if (this.#mayStall && primary?.server?.takesClients !== true) return;
+    if (this.#mayStall) return;
     if (entry?.phase !== "open" || primary?.server?.takesClients !== true || this.#committedInCalm === 0)
       throw new KeeperViolation("progress", `no primary commits after the storm: ${JSON.stringify(entry)}`);
     this.#referee.has(primary.member, primary.server, "ends");

@@ -64,7 +64,10 @@ export class Server {
   /** What commits really wait for; what the keeper knows follows it. */
   inForce: SynchronousStandbys;
   #waiting: Waiting[] = [];
+  /** What a client that reads everything sees: all before the first commit that still waits. */
   visible = 0;
+  /** Of that, what a client has read. */
+  shown = 0;
 
   constructor(
     readonly disk: Disk,
@@ -114,10 +117,5 @@ export class Server {
       onCommitted();
       return false;
     });
-  }
-
-  /** What a client that reads everything sees: all before the first commit that still waits. */
-  get seen(): readonly number[] {
-    return this.disk.log.slice(0, this.visible);
   }
 }
