@@ -4,74 +4,11 @@
  */
 import "reflect-metadata";
 import { randomUUID } from "node:crypto";
-import { DataSource, EntitySchema, type Logger, type MigrationInterface, type QueryRunner } from "typeorm";
+import { DataSource, type Logger } from "typeorm";
 import { ReplayDivergedError, type FailoverPool, type PoolFigures } from "../src/index.ts";
 import { failoverPg } from "../src/typeorm.ts";
 import { startRig, type Rig } from "./rig.ts";
-
-interface Order {
-  id: string;
-  note: string;
-  positions?: Position[];
-}
-interface Position {
-  id: string;
-  item: number;
-  order?: Order;
-}
-interface Account {
-  id: number;
-  balance: number;
-}
-interface Ticket {
-  id?: number;
-  name: string;
-  createdAt?: Date;
-}
-
-const orders = new EntitySchema<Order>({
-  name: "order",
-  tableName: "orders",
-  columns: { id: { type: "uuid", primary: true }, note: { type: "text" } },
-  relations: { positions: { type: "one-to-many", target: "position", inverseSide: "order", cascade: true } },
-});
-const positions = new EntitySchema<Position>({
-  name: "position",
-  tableName: "positions",
-  columns: { id: { type: "uuid", primary: true }, item: { type: "int" } },
-  relations: { order: { type: "many-to-one", target: "order", inverseSide: "positions", joinColumn: true } },
-});
-const accounts = new EntitySchema<Account>({
-  name: "account",
-  tableName: "accounts",
-  columns: { id: { type: "int", primary: true }, balance: { type: "int" } },
-});
-const tickets = new EntitySchema<Ticket>({
-  name: "ticket",
-  tableName: "tickets",
-  columns: {
-    id: { type: "int", primary: true, generated: true },
-    name: { type: "text" },
-    createdAt: { type: "timestamptz", createDate: true },
-  },
-});
-
-class Tables implements MigrationInterface {
-  readonly name = "Tables1700000000000";
-  async up(runner: QueryRunner): Promise<void> {
-    await runner.query("CREATE TABLE orders (id uuid PRIMARY KEY, note text NOT NULL)");
-    await runner.query(
-      `CREATE TABLE positions (id uuid PRIMARY KEY, item int NOT NULL, "orderId" uuid REFERENCES orders)`,
-    );
-    await runner.query("CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL)");
-    await runner.query(
-      `CREATE TABLE tickets (id serial PRIMARY KEY, name text NOT NULL, "createdAt" timestamptz NOT NULL DEFAULT now())`,
-    );
-  }
-  async down(runner: QueryRunner): Promise<void> {
-    await runner.query("DROP TABLE tickets, accounts, positions, orders");
-  }
-}
+import { accounts, entities, orders, positions, Tables, tickets, type Order, type Ticket } from "./typeorm-entities.ts";
 
 type Cut = "before it is sent" | "after it is done";
 
@@ -128,7 +65,7 @@ const newSource = (): DataSource =>
     password: rig.server.password,
     database: rig.server.options.database,
     poolSize: 2,
-    entities: [orders, positions, accounts, tickets],
+    entities,
     migrations: [Tables],
     logger: cutter,
     extra: { holdMaxMs: 20_000 },
