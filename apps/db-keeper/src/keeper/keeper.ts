@@ -185,8 +185,14 @@ export class Keeper {
       postgres,
       isHeld: this.#isHeld,
       isPrepared: instance.isPrepared,
-      canFollow: this.#comparison?.key === this.#comparisonKey(lease?.entry) ? this.#comparison?.result : undefined,
+      canFollow: this.#canFollow(lease?.entry),
     };
+  }
+
+  /** Undefined: to be compared. Data that is being replaced is not: that would call the clone off, again and again. */
+  #canFollow(entry: DatabaseEntry | undefined): boolean | undefined {
+    if (this.options.clone.from !== undefined) return false;
+    return this.#comparison?.key === this.#comparisonKey(entry) ? this.#comparison?.result : undefined;
   }
 
   #comparisonKey(entry: DatabaseEntry | undefined): string {
