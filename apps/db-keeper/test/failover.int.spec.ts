@@ -149,15 +149,19 @@ describe("a database under keepers", () => {
     cluster.launch(standby);
     const again = await cluster.protected(primary.member);
     expect(again.content.degradedSince).toBeUndefined();
-    const events = (await cluster.history()).map(({ event }) => event);
-    expect(events.slice(-4)).toEqual(["standby-left", "degraded", "standby-joined", "protected"]);
+    await eventually(async () => {
+      const events = (await cluster.history()).map(({ event }) => event);
+      return events.slice(-4).join() === "standby-left,degraded,standby-joined,protected";
+    });
   });
 
   it("does not fail over by itself while it is paused", async () => {
     const primary = await cluster.primary();
     await call(cluster.observer, changeEntry, { change: "pause", reason: "maintenance" }, { id: database });
+    const before = primary.keeper.log.length;
     cluster.killPostgres(primary);
-    await writer.acknowledgedAfter(Date.now());
+    await eventually(() => primary.keeper.log.slice(before).some((line) => line["do"] === "start-primary"));
+    await writer.acknowledgedAfter(Date.now(), 30_000);
     const lease = await cluster.protected(primary.member);
     expect(lease.content.paused?.reason).toBe("maintenance");
     const { entry } = await call(cluster.observer, changeEntry, { change: "resume" }, { id: database });

@@ -229,7 +229,8 @@ export class KeeperCluster {
 
   /** Rows that were acknowledged and are not there. */
   async lost(writer: Writer): Promise<number[]> {
-    const rows = await this.query<{ key: string }>("SELECT key FROM written");
+    // Between two primaries there is none to ask.
+    const rows = await eventually(() => this.query<{ key: string }>("SELECT key FROM written"), { withinMs: slowMs });
     const there = new Set(rows.map(({ key }) => Number(key)));
     return writer.acknowledged.map(({ key }) => key).filter((key) => !there.has(key));
   }

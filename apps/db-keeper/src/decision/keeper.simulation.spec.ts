@@ -1,5 +1,17 @@
 import fc from "fast-check";
-import { faultKinds, KeeperSimulation, type Scenario, type SimulationReport } from "../testing/keeper-simulation.ts";
+import { KeeperViolation, type KeeperProperty } from "../testing/keeper-referee.ts";
+import {
+  faultKinds,
+  KeeperSimulation,
+  trueRules,
+  type FaultKind,
+  type Rules,
+  type Scenario,
+  type SimulationReport,
+} from "../testing/keeper-simulation.ts";
+import { entryOnTaking, mayTake } from "./entry-rules.ts";
+import type { KeeperFacts, PostgresFacts } from "./facts.ts";
+import { keeperStep, type KeeperPlan } from "./keeper-step.ts";
 
 const runs = Number(process.env["UNDERSTUDY_SIMULATION_RUNS"] ?? 10_000);
 const seed = Number(process.env["UNDERSTUDY_SIMULATION_SEED"] ?? Date.now() % 2 ** 31);
@@ -43,4 +55,182 @@ describe("a simulated database", () => {
     expect(total.get("clones")).toBeGreaterThan(runs / 4);
     expect(total.get("fenced")).toBeGreaterThan(runs / 20);
   }, 900_000);
+});
+
+/** A keeper that was wrongly coded. Each must be caught by one of the named properties. */
+interface PlantedBug {
+  readonly bug: string;
+  readonly caughtBy: readonly KeeperProperty[];
+  readonly rules: Partial<Rules>;
+  readonly faults?: readonly FaultKind[];
+  readonly policy?: Scenario["policy"];
+}
+
+const rewrite =
+  (change: (plan: KeeperPlan, facts: KeeperFacts) => KeeperPlan): Rules["step"] =>
+  (facts, timing) =>
+    change(keeperStep(facts, timing), facts);
+
+type WithRunning = KeeperFacts & { readonly postgres: Extract<PostgresFacts, { kind: "running" }> };
+const isRunning = (facts: KeeperFacts): facts is WithRunning => facts.postgres.kind === "running";
+
+const plantedBugs: readonly PlantedBug[] = [
+  {
+    bug: "a standby that the entry does not name is promoted",
+    caughtBy: ["lost", "seen", "alone"],
+    rules: {
+      mayTake: (seen, candidate) =>
+        seen === undefined || seen === "foreign"
+          ? mayTake(seen, candidate)
+          : mayTake({ ...seen, entry: { ...seen.entry, inSync: [...candidate.members] } }, candidate),
+    },
+  },
+  {
+    bug: "the timeline of the data is not looked at",
+    caughtBy: ["lost", "seen", "fence"],
+    faults: ["restore-counted-data", "kill-keeper", "kill-keeper", "kill-postgres"],
+    rules: {
+      mayTake: (seen, candidate) =>
+        seen === undefined || seen === "foreign" || candidate.data.kind !== "present"
+          ? mayTake(seen, candidate)
+          : mayTake(seen, { ...candidate, data: { ...candidate.data, timeline: seen.entry.timeline } }),
+    },
+  },
+  {
+    bug: "a standby is added to the entry before PostgreSQL waits for it",
+    caughtBy: ["lost", "seen", "alone"],
+    rules: {
+      step: rewrite((plan, facts) => {
+        const joining =
+          facts.postgres.kind === "running"
+            ? facts.postgres.standbys.find(({ isStreaming }) => isStreaming)
+            : undefined;
+        const isOut = joining !== undefined && facts.lease?.entry.inSync.includes(joining.member) === false;
+        return plan.do === "set-waits" && isOut ? { do: "record-with", member: joining.member } : plan;
+      }),
+    },
+  },
+  {
+    bug: "a standby joins the entry without the position taken afterwards",
+    caughtBy: ["lost", "seen"],
+    rules: {
+      step: (facts, timing) =>
+        keeperStep(isRunning(facts) ? { ...facts, postgres: { ...facts.postgres, joinPosition: 0n } } : facts, timing),
+    },
+  },
+  {
+    bug: "PostgreSQL stops waiting for a standby before the entry says so",
+    caughtBy: ["alone", "lost", "seen"],
+    rules: {
+      step: rewrite((plan, facts) =>
+        plan.do === "record-without" && isRunning(facts) && facts.postgres.waitsFor.standbys.includes(plan.member)
+          ? { do: "set-waits", waitsFor: { count: 0, standbys: [] } }
+          : plan,
+      ),
+    },
+  },
+  {
+    bug: "the new primary goes on naming the old one as in sync",
+    caughtBy: ["alone", "lost", "seen", "fence"],
+    rules: {
+      entryOnTaking: (seen, candidate, database, wallClock) => ({
+        ...entryOnTaking(seen, candidate, database, wallClock),
+        ...(seen !== undefined && { inSync: seen.entry.inSync }),
+      }),
+      step: (facts, timing) => {
+        // Else the keeper itself makes PostgreSQL wait for whom the entry names.
+        const { lease } = facts;
+        const plan = keeperStep(facts, timing);
+        return plan.do === "set-waits" && lease?.entry.phase === "promoting" ? { do: "promote" } : plan;
+      },
+    },
+  },
+  {
+    bug: "clients are let in after a crash before its commits are replicated",
+    caughtBy: ["seen"],
+    rules: { step: rewrite((plan) => (plan.do === "start-primary" ? { ...plan, access: "open" } : plan)) },
+  },
+  {
+    bug: "a restarted primary waits for nobody",
+    caughtBy: ["alone", "lost", "seen"],
+    rules: {
+      step: rewrite((plan) =>
+        plan.do === "start-primary" ? { ...plan, access: "open", waitsFor: { count: 0, standbys: [] } } : plan,
+      ),
+    },
+  },
+  {
+    bug: "a former primary starts as standby without looking at the history",
+    caughtBy: ["lost", "seen", "progress"],
+    rules: {
+      step: (facts, timing) =>
+        keeperStep(
+          {
+            ...facts,
+            canFollow: true,
+            data: facts.data.kind === "present" ? { ...facts.data, isCleanlyShutDown: true } : facts.data,
+          },
+          timing,
+        ),
+    },
+  },
+  {
+    bug: "the first primary of `strict` waits for nobody",
+    caughtBy: ["alone"],
+    policy: "strict",
+    rules: {
+      step: rewrite((plan) => (plan.do === "start-primary" ? { ...plan, waitsFor: { count: 0, standbys: [] } } : plan)),
+    },
+  },
+  {
+    bug: "a keeper without a leader's right goes on as primary",
+    // D4 keeps it from acknowledging; but it never becomes a standby again.
+    caughtBy: ["lost", "seen", "alone", "fence", "progress"],
+    rules: {
+      step: (facts, timing) =>
+        keeperStep(
+          facts.lease !== undefined && isRunning(facts) && facts.postgres.role === "primary"
+            ? {
+                ...facts,
+                isLeading: true,
+                lease: { ...facts.lease, holder: "me", entry: { ...facts.lease.entry, inSync: [facts.member] } },
+              }
+            : facts,
+          timing,
+        ),
+    },
+  },
+];
+
+describe("a planted bug is caught", () => {
+  it.each(plantedBugs)(
+    "$bug",
+    ({ rules, caughtBy, faults, policy }) => {
+      let caught: KeeperViolation | undefined;
+      const property = fc.property(scenarios, (scenario) => {
+        const planted = {
+          ...scenario,
+          ...(policy && { policy }),
+          ...(faults && {
+            faults: [
+              // One failover first, so that there is something older than the present.
+              { kind: "kill-postgres" as const, atPercent: 20, forMs: 100, target: 0 },
+              ...faults.map((kind, index) => ({ kind, atPercent: 50 + 10 * index, forMs: 3_000, target: index })),
+            ],
+          }),
+        };
+        try {
+          new KeeperSimulation(planted, { ...trueRules, ...rules }).run();
+        } catch (error) {
+          if (!(error instanceof KeeperViolation)) throw error;
+          caught = error;
+          throw error;
+        }
+      });
+      const found = fc.check(property, { numRuns: 1_500, seed, endOnFailure: true });
+      expect(found.failed).toBe(true);
+      expect(caughtBy).toContain(caught?.property);
+    },
+    300_000,
+  );
 });

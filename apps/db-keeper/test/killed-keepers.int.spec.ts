@@ -1,0 +1,86 @@
+import { eventually } from "@understudy/testkit";
+import { KeeperCluster, slowMs, type Machine } from "./keeper-cluster.ts";
+import type { Writer } from "./writer.ts";
+
+/** FAULTS row 23: whoever restarts a keeper that was killed in the middle of a failover finds it finished later. */
+describe("a keeper that is killed in the middle", () => {
+  let cluster: KeeperCluster;
+  let writer: Writer;
+  beforeAll(async () => {
+    cluster = await KeeperCluster.start();
+  }, 2 * slowMs);
+  afterAll(() => cluster.remove());
+  beforeEach(async () => {
+    await cluster.protected();
+    writer = cluster.writer();
+    await writer.acknowledgedAfter(0);
+  });
+  afterEach(async () => {
+    await writer.stop();
+    expect(await cluster.lost(writer)).toEqual([]);
+    await opensRise();
+  });
+
+  /** FENCE: a later term never opens a lower timeline, and another primary opens a higher one. */
+  async function opensRise(): Promise<void> {
+    const opened = (await cluster.history()).filter(({ event }) =>
+      ["initialised", "failover", "switchover", "restarted"].includes(event),
+    );
+    const terms = opened.map(({ term }) => term);
+    expect(terms).toEqual([...terms].sort((a, b) => a - b));
+    for (const [index, change] of cluster.primaries.entries()) {
+      const before = cluster.primaries[index - 1];
+      if (before === undefined || change.term <= before.term) continue;
+      expect(change.timeline).toBeGreaterThanOrEqual(before.timeline);
+      if (change.primary !== before.primary) expect(change.timeline).toBeGreaterThan(before.timeline);
+    }
+  }
+
+  /** Kills the keeper, and PostgreSQL with it, as soon as it begins that step, and starts it again. */
+  async function killedAt(machine: Machine, step: string): Promise<void> {
+    const { keeper } = machine;
+    const from = keeper.log.length;
+    await eventually(() => keeper.log.slice(from).some((line) => line.msg === "step" && line["do"] === step), {
+      withinMs: slowMs,
+      describe: `${machine.keeperId} begins ${step}`,
+    });
+    await keeper.kill();
+    cluster.launch(machine);
+  }
+
+  it.each(["promote", "record-open", "set-waits", "record-with"])("as new primary, at %s", async (step) => {
+    const [primary, standby] = [await cluster.primary(), await cluster.standby()];
+    const killed = killedAt(standby, step);
+    cluster.killPostgres(primary);
+    await killed;
+    await writer.acknowledgedAfter(Date.now(), slowMs);
+    await cluster.protected();
+  });
+
+  it.each(["hand-over", "clone", "start-standby"])("as old primary, at %s", async (step) => {
+    const primary = await cluster.primary();
+    const killed = killedAt(primary, step);
+    cluster.killPostgres(primary);
+    await killed;
+    await writer.acknowledgedAfter(Date.now(), slowMs);
+    await cluster.protected();
+  });
+
+  it("as primary that takes a lost standby out, at record-without", async () => {
+    const [primary, standby] = [await cluster.primary(), await cluster.standby()];
+    const killed = killedAt(primary, "record-without");
+    await standby.keeper.kill();
+    await killed;
+    await writer.acknowledgedAfter(Date.now(), slowMs);
+    cluster.launch(standby);
+    await cluster.protected();
+  });
+
+  it("together with all others: the power comes back and nothing is lost", async () => {
+    await Promise.all(cluster.machines.map(({ keeper }) => keeper.kill()));
+    const at = Date.now();
+    for (const machine of cluster.machines) cluster.launch(machine);
+    await writer.acknowledgedAfter(at, slowMs);
+    await cluster.protected();
+  });
+});
