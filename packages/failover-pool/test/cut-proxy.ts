@@ -21,6 +21,7 @@ export class CutProxy {
   #cut: Cut | undefined;
   #late: { readonly upstream: Socket; readonly bytes: Buffer[] } | undefined;
   readonly bytes: Record<CutDirection, number> = { "to-server": 0, "to-client": 0 };
+  #refuses = false;
   cuts = 0;
 
   private constructor(private readonly targetPort: number) {
@@ -46,6 +47,12 @@ export class CutProxy {
     this.#cut = { direction, leftBytes: afterBytes, how };
   }
 
+  /** Ends every connection and takes no more, until it is told otherwise. */
+  refuse(refuses: boolean): void {
+    this.#refuses = refuses;
+    if (refuses) for (const socket of this.#sockets) socket.destroy();
+  }
+
   disarm(): void {
     this.#cut = undefined;
   }
@@ -68,6 +75,10 @@ export class CutProxy {
   }
 
   #join(client: Socket): void {
+    if (this.#refuses) {
+      client.destroy();
+      return;
+    }
     const upstream = connect({ port: this.targetPort, host: "127.0.0.1", noDelay: true });
     for (const [socket, other] of [[client, upstream] as const, [upstream, client] as const]) {
       this.#sockets.add(socket);

@@ -187,6 +187,8 @@ export class PoolCore {
       ...options,
       ...host.config,
       connectionTimeoutMillis: connectMs,
+      // One statement of a client is in work at a time; see client/failover-client.ts.
+      pipeline: false,
       ...(types !== undefined && { types: types as never }),
     } as pg.ClientConfig);
     // `pg` lets a connection string without a password take away the one that stands beside it.
