@@ -299,12 +299,13 @@ it("with continuity off a lost connection is an error, as with pg.Pool", async (
   const pool = rig.pool({ continuity: false }) as FailoverPool;
   const client = await pool.connect();
   await client.query("SELECT 1");
-  const lost = client.query("SELECT pg_sleep(5)");
+  // Awaited from the start: it may fail before the one who ends it knows that it did.
+  const told = expect(client.query("SELECT pg_sleep(5)")).rejects.toMatchObject({ code: "57P01" });
   await eventually(
     async () =>
       (await rig.direct.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%sleep(5)' AND pid <> pg_backend_pid()"))
         .rows.length > 0,
   );
-  await expect(lost).rejects.toMatchObject({ code: "57P01" });
+  await told;
   client.release(true);
 });

@@ -67,6 +67,7 @@ export class ClientQuery extends Query {
   /** The BEGIN that goes before it. */
   begin: string | undefined;
   #isBeginOpen = false;
+  #isUsed = false;
   #isAnswered = true;
   #wasParsed = false;
   /** A class of its own may be set for a statement that the pool itself runs. */
@@ -85,8 +86,9 @@ export class ClientQuery extends Query {
 
   /** Ready to be sent (again): nothing of an earlier answer is left. (`prepare` is `pg`'s own.) */
   makeReady(records: boolean): void {
-    this._result = new Result(this._rowMode, this.types);
-    this._results = this._result;
+    // `pg` has made the first one.
+    if (this.#isUsed) this._results = this._result = new Result(this._rowMode, this.types);
+    this.#isUsed = true;
     this._canceledDueToError = false;
     this.#isAnswered = false;
     this.isComplete = false;

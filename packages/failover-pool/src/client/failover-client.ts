@@ -196,8 +196,9 @@ export class FailoverClient extends EventEmitter {
 
   /** What its last user did to the session is nobody's any more. False where the connection must not be used again. */
   released(): boolean {
-    this.#session.effects.clear();
-    this.#session.subscriptions.clear();
+    const { effects, subscriptions } = this.#session;
+    if (effects.size > 0) effects.clear();
+    if (subscriptions.isUsed) subscriptions.clear();
     if (this.#active !== undefined || this.#record !== undefined) {
       const isClean = this.#record?.phase === "held" && this.#active === undefined;
       this.#record = undefined;
