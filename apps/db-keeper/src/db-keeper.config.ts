@@ -53,6 +53,11 @@ export const dbKeeperVariables = {
   UNDERSTUDY_POSTGRES_SETTINGS: settings.default({}),
   /** Name of the NATS node on this machine: the lease stream's Raft leader is kept off it (L6). */
   UNDERSTUDY_NATS_NODE: z.string().optional(),
+  /**
+   * Names of the NATS nodes on the machines of all instances. Losing a standby's machine needs a swap at once too, so the
+   * Raft leader is kept off these where there is another node.
+   */
+  UNDERSTUDY_NATS_NODES_OF_MEMBERS: listVariable().default([]),
   /** A standby that does not stream for so long is taken out (policy `available`). */
   UNDERSTUDY_STANDBY_LOST_MS: integerVariable(200, 600_000).default(1_000),
   /** PostgreSQL without an answer for so long is killed. */

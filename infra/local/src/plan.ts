@@ -145,6 +145,9 @@ export function planCluster(options: PlanOptions, ports: ReadonlyMap<string, num
       ...(own && { natsNode: own.id }),
       natsServers: nodes.map((node) => `nats://${host}:${reach(machine, { ...node, id: `${node.id}/client` })}`),
       ...(members.length > 0 && { databaseUrl: databaseUrl(settings, ownFirst) }),
+      databaseNatsNodes: running("nats")
+        .filter((node) => members.some((member) => member.machine === node.machine))
+        .map(({ id }) => id),
       databaseMembers: Object.fromEntries(members.map(({ id, port: at }) => [id, `${host}:${at}`])),
       appServers: Object.fromEntries(
         running("app-server").map((server) => [

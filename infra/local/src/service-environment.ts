@@ -32,6 +32,8 @@ export interface MachineView {
   readonly databaseUrl?: string;
   /** host:port by PostgreSQL instance; in the same order on all machines: the first one initialises the database. */
   readonly databaseMembers: Readonly<Record<string, string>>;
+  /** NATS nodes on the machines of these instances. */
+  readonly databaseNatsNodes: readonly string[];
   /** URL by instance id. */
   readonly appServers: Readonly<Record<string, string>>;
 }
@@ -121,5 +123,8 @@ function keeperVariables(
     UNDERSTUDY_POSTGRES_SUPERUSER: settings.databaseUser,
     UNDERSTUDY_DATABASE_PASSWORD_FILE: settings.databasePasswordFile,
     ...(view.natsNode !== undefined && { UNDERSTUDY_NATS_NODE: view.natsNode }),
+    ...(view.databaseNatsNodes.length > 0 && {
+      UNDERSTUDY_NATS_NODES_OF_MEMBERS: view.databaseNatsNodes.join(","),
+    }),
   };
 }

@@ -200,7 +200,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
 
   /** L6, while this keeper holds the lease. */
   async #keepLeaseElsewhere(signal: AbortSignal): Promise<void> {
-    const ownNode = this.context.configuration.UNDERSTUDY_NATS_NODE;
+    const { UNDERSTUDY_NATS_NODE: ownNode, UNDERSTUDY_NATS_NODES_OF_MEMBERS: ofMembers } = this.context.configuration;
     if (ownNode === undefined) return;
     const { elector } = this.#keeper;
     let hurry = new AbortController();
@@ -208,7 +208,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
     while (!signal.aborted) {
       hurry = new AbortController();
       if (elector.leading !== undefined)
-        await keepLeaseElsewhere(this.context.nats.main, this.role, ownNode).catch((error: Error) =>
+        await keepLeaseElsewhere(this.context.nats.main, this.role, ownNode, ofMembers).catch((error: Error) =>
           this.context.log.debug({ reason: error.message }, "the lease's stream was not moved"),
         );
       await pause(placementEveryMs, AbortSignal.any([signal, hurry.signal]));

@@ -101,27 +101,50 @@ export class NatsLeaseStore implements LeaseStore {
  * L6: moves a stream's Raft leader away from `ownNode`, so that losing the role leader's whole machine leaves the stream
  * writable. Measured: a planned move takes some 40 ms, a lost stream leader 5-7 s.
  *
+ * `avoided`: nodes whose loss needs a swap at once too, such as that of a database's standby; off them where there is
+ * another one.
+ *
  * @returns the node that leads the stream now, or undefined when no other replica is current.
  */
 export async function keepStreamElsewhere(
   connection: NatsConnection,
   stream: string,
   ownNode: string,
+  avoided: readonly string[] = [],
 ): Promise<string | undefined> {
   const manager = await jetstreamManager(connection);
   const { cluster } = await manager.streams.info(stream);
   if (cluster?.leader === undefined || cluster.leader === "") return undefined;
-  if (cluster.leader !== ownNode) return cluster.leader;
-  const target = cluster.replicas?.find((replica) => replica.current && !replica.offline);
-  if (target === undefined) return undefined;
+  const current = (cluster.replicas ?? []).filter((replica) => replica.current && !replica.offline);
+  const target = betterLeader(
+    cluster.leader,
+    current.map(({ name }) => name),
+    ownNode,
+    avoided,
+  );
+  if (target === cluster.leader || target === undefined) return target;
   const answer = await connection.request(
     `$JS.API.STREAM.LEADER.STEPDOWN.${stream}`,
-    JSON.stringify({ placement: { preferred: target.name } }),
+    JSON.stringify({ placement: { preferred: target } }),
     { timeout: 2_000 },
   );
   const { error } = answer.json<{ error?: { description: string } }>();
   if (error !== undefined) throw new Error(`NATS refused to move the stream ${stream}: ${error.description}`);
-  return target.name;
+  return target;
+}
+
+/** Where the Raft leader should be: stays, moves to one of `others`, or undefined when it is wrong and cannot move. */
+export function betterLeader(
+  leader: string,
+  others: readonly string[],
+  ownNode: string,
+  avoided: readonly string[],
+): string | undefined {
+  const isBad = (node: string) => node === ownNode || avoided.includes(node);
+  if (!isBad(leader)) return leader;
+  const good = others.find((node) => !isBad(node));
+  if (good !== undefined) return good;
+  return leader === ownNode ? others.find((node) => node !== ownNode) : leader;
 }
 
 /** `keepStreamElsewhere` for the lease of a role. */
@@ -129,4 +152,5 @@ export const keepLeaseElsewhere = (
   connection: NatsConnection,
   role: string,
   ownNode: string,
-): Promise<string | undefined> => keepStreamElsewhere(connection, leaseStream(role), ownNode);
+  avoided: readonly string[] = [],
+): Promise<string | undefined> => keepStreamElsewhere(connection, leaseStream(role), ownNode, avoided);
