@@ -14,13 +14,12 @@ beforeAll(async () => {
   source = await new DataSource({
     type: "postgres",
     driver: failoverPg,
-    username: "postgres",
-    password: pair.password,
-    database: pair.a.options.database,
+    // As the README shows it: several hosts, the password beside.
+    url: pair.url,
+    extra: { password: pair.password },
     poolSize: 4,
     entities,
     migrations: [Tables],
-    extra: { hosts: [pair.a, pair.b].map(({ name, port }) => ({ id: name, host: "127.0.0.1", port })) },
   }).initialize();
   await source.runMigrations();
 });
