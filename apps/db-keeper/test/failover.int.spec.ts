@@ -51,7 +51,7 @@ describe("a database under keepers", () => {
 
   it("fails over when the primary's PostgreSQL is killed, and the old primary rejoins", async () => {
     await failsOver("PostgreSQL killed", (member) => cluster.killPostgres(cluster.machine(member)));
-    const told = (await cluster.history()).filter(({ event }) => event === "failover").at(-1);
+    const told = (await cluster.history()).findLast(({ event }) => event === "failover");
     expect(told).toMatchObject({ evidence: [{ kind: "hand-over" }] });
     expect(told?.phases?.failedAt).toBeDefined();
   });
