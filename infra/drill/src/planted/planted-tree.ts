@@ -88,7 +88,6 @@ export class PlantedTree {
       project,
       "--runInBand",
       "--forceExit",
-      "--bail",
       "--json",
       `--outputFile=${report}`,
     ];
