@@ -101,7 +101,8 @@ function asPrimary(facts: KeeperFacts, lease: LeaseFacts, timing: KeeperTiming):
   const required = waitsOf(entry, member, members);
   if (postgres.kind === "starting") return nothing("PostgreSQL starts");
   if (postgres.kind === "stopped") {
-    const successor = successorOf(postgres, entry, member);
+    // Once: nobody took it in time when it is ours again, in a later term.
+    const successor = lease.term === facts.primaryTerm ? successorOf(postgres, entry, member) : undefined;
     if (successor !== undefined) return { do: "hand-over", to: successor, why: "PostgreSQL ended" };
     if (facts.isHeld) return nothing("it is to stay down");
     if (data.kind === "damaged") return nothing(`its data is unusable: ${data.reason}`);

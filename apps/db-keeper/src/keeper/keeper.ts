@@ -276,9 +276,11 @@ export class Keeper {
         this.elector.assertLeading();
         return instance.initialise();
       case "start-primary":
+        await this.#afterFailedStarts();
         this.#primaryTerm = this.elector.assertLeading().term;
         return instance.startPrimary(plan.access, plan.waitsFor);
       case "start-standby":
+        await this.#afterFailedStarts();
         return instance.startStandby(plan.upstream, plan.waitsFor);
       case "follow":
         return instance.follow(plan.upstream);
@@ -325,6 +327,13 @@ export class Keeper {
         this.options.log.warn({ to: plan.to, from: member }, plan.why);
         return this.elector.handOver(this.options.peers.keeperOf(plan.to));
     }
+  }
+
+  /** What dies at each start is not started in a loop. */
+  async #afterFailedStarts(): Promise<void> {
+    const { facts } = this.options.instance;
+    if (facts.kind !== "stopped" || facts.failedStarts === 0) return;
+    await pause(failedAgainMs[Math.min(facts.failedStarts, failedAgainMs.length) - 1] ?? 0, this.#stopped.signal);
   }
 
   /** One change of the whole entry, by compare-and-swap (D2). @throws CallerError `not-leader` */

@@ -85,6 +85,8 @@ export interface SimulationReport {
 
 const database = "shop";
 const calmMs = 60_000;
+// A real one ticks and looks every 100 ms; half as often shows the same in half the time.
+const tickMs = 200;
 
 class Machine {
   readonly disk = new Disk();
@@ -158,7 +160,7 @@ export class KeeperSimulation {
     const { stormMs, faults } = this.scenario;
     for (const machine of this.#machines) {
       this.#startKeeper(machine);
-      this.#every(20, 60, () => this.#replicate(machine));
+      this.#every(30, 100, () => this.#replicate(machine));
       this.#every(40, 200, () => this.#client(machine));
     }
     for (const fault of faults) this.#agenda.at((fault.atPercent / 100) * stormMs, () => this.#befall(fault));
@@ -366,10 +368,10 @@ export class KeeperSimulation {
       this.#elect(machine, { kind: "tick" });
       this.#hint(machine);
       if (this.#random.chance(5)) this.#read(machine);
-      this.#inKeeper(machine, this.#now + 100, tick);
+      this.#inKeeper(machine, this.#now + tickMs, tick);
     };
     this.#read(machine);
-    this.#inKeeper(machine, this.#now + this.#random.between(0, 100), tick);
+    this.#inKeeper(machine, this.#now + this.#random.between(0, tickMs), tick);
   }
 
   /** What probes would find: the holder's process is gone, or does not answer. */
@@ -395,7 +397,7 @@ export class KeeperSimulation {
     const { server } = machine;
     if (server === undefined) return;
     if (this.#now < machine.serverPausedUntil) {
-      machine.unansweredMs += 100;
+      machine.unansweredMs += tickMs;
       return;
     }
     machine.unansweredMs = 0;
