@@ -103,7 +103,7 @@ describe("commands that ask a db-pool", () => {
     const { out } = await understudy("history");
     expect(out).toContain("orders: postgres-b took over from postgres-a in 312 ms (term 5)");
     expect(out).toContain("noticed +20 ms → elected +30 ms");
-    expect(await json("history", "--limit", "1")).toMatchObject({ entries: [{ at: 3 }] });
+    expect(await json("history", "--limit", "2")).toMatchObject({ entries: [{ at: 2 }, { at: 3 }] });
     expect(await json("db", "history")).toMatchObject({ entries: [{ event: "failover" }] });
   });
 

@@ -6,6 +6,7 @@
  * already visible by name, so the verdict, which marks first and ends sessions by name afterwards, finds it. The pool
  * does this on each physical connection, the ones that replace a lost one too; a refusal is told, never tried again.
  */
+import type { EventEmitter } from "node:events";
 import type { InstanceRef } from "@understudy/contracts";
 import { FailoverPool, type FailoverPoolOptions } from "@understudy/failover-pool";
 import type { ClientBase, PoolClient } from "pg";
@@ -97,8 +98,9 @@ export function createPool(
 
 /** Logs what happens to a pool and puts it on the wire; for pools that somebody else makes, such as TypeORM. */
 export function watchPool(pool: FailoverPool, settings: DatabaseSettings, log: Log): void {
+  const events: EventEmitter = pool;
   const tell = (event: string, level: "info" | "warn", words: string) =>
-    pool.on(event as "error", ((facts: object) => log[level]({ ...facts }, words)) as never);
+    events.on(event, (facts: object) => log[level]({ ...facts }, words));
   pool.on("error", (error) => log.warn({ reason: error.message }, "an idle database connection was lost"));
   tell("primaryLost", "warn", "the primary is lost; callers are held");
   tell("primary", "info", "the primary");

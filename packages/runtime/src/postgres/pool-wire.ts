@@ -5,6 +5,7 @@
  * It owns one subscription to each source of news and the timer that publishes the figures, which are those of all
  * pools of the database together: a service has one for its work and now and then one for a preparation.
  */
+import type { EventEmitter } from "node:events";
 import { commitInDoubt, poolFigures, primaryChanged, topologyPublished, type PoolFigures } from "@understudy/contracts";
 import type { DoubtfulCommit, FailoverPool, PrimaryHint, PrimaryNews } from "@understudy/failover-pool";
 import type { Subscription } from "@nats-io/transport-node";
@@ -77,8 +78,9 @@ export class PoolWire {
   attach(pool: FailoverPool): void {
     this.#pools.add(pool);
     const tell = (commit: Readonly<DoubtfulCommit>) => this.#tell(commit);
-    pool.on("inDoubt" as "error", tell as never);
-    pool.on("resolved" as "error", tell as never);
+    const events: EventEmitter = pool;
+    events.on("inDoubt", tell);
+    events.on("resolved", tell);
   }
 
   /** What is published of all pools together. */
