@@ -213,13 +213,15 @@ export class KeeperSimulation {
       this.#elect(machine, event);
     };
     this.#inKeeper(machine, this.#now + standardTiming.swapTimeoutMs, () => settle({ kind: "swap-unknown", swap: id }));
+    // The answer goes to the process that asked.
+    const { incarnation } = machine;
     const copies = !this.#isCalm && this.#random.chance(this.scenario.doubledPercent) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       if (this.#isLost(machine)) continue;
       this.#agenda.at(this.#now + this.#delay(), () => {
         const result = this.#store.swapNow(expectedRevision, next);
         if (result.kind === "swapped") for (const each of this.#machines) this.#show(each);
-        if (this.#isLost(machine)) return;
+        if (this.#isLost(machine) || machine.incarnation !== incarnation) return;
         this.#inKeeper(machine, this.#now + this.#delay(), () =>
           settle(
             result.kind === "swapped"

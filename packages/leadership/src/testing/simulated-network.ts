@@ -66,6 +66,8 @@ export class SimulatedNetwork {
     };
     candidate.later("timer", this.scenario.timing.swapTimeoutMs, () => settle({ kind: "unknown", reason: "time-out" }));
     const { lose, delayMs, onSent } = candidate.takeNextSwap();
+    // The answer goes to the process that asked; one that was started since has a connection of its own.
+    const { incarnation } = candidate;
     const copies = this.random.chance(this.#weather.doubled) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       if (lose === "request" || this.#isLost(candidate.requestsCutUntil)) continue;
@@ -74,6 +76,7 @@ export class SimulatedNetwork {
         const result = this.#store.swapNow(expectedRevision, next);
         if (result.kind === "swapped") this.#stored.push(this.present as SeenLease);
         if (result.kind === "swapped") this.onStored(this.present as SeenLease);
+        if (candidate.incarnation !== incarnation) return;
         if (lose === "answer" || this.#isLost(candidate.answersCutUntil)) return;
         candidate.deliver("message", this.arrival(delayMs), () => settle(result));
       });
