@@ -46,8 +46,11 @@ it("a tombstone waits for a transaction that is open with the same key, and then
   const tombstone = resolver.query(sql.writeTombstone, [operation, 1, ...nobody]).finally(() => (isAnswered = true));
   await eventually(
     async () =>
-      (await pair.primary.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ON CONFLICT%'"))
-        .length > 0,
+      (
+        await pair.primary.query(
+          "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ON CONFLICT%'",
+        )
+      ).length > 0,
   );
   expect(isAnswered).toBe(false);
   await open.query("COMMIT");

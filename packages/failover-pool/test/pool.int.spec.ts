@@ -67,7 +67,10 @@ describe.each(kinds)("%s", (_kind, make) => {
       constraint: "t_pkey",
     });
     await expect(pool.query("SELEC 1")).rejects.toMatchObject({ code: "42601", position: "1" });
-    await expect(pool.query("INSERT INTO t VALUES (1, nothing)")).rejects.toMatchObject({ code: "42703", position: "26" });
+    await expect(pool.query("INSERT INTO t VALUES (1, nothing)")).rejects.toMatchObject({
+      code: "42703",
+      position: "26",
+    });
     await expect(pool.query("SELECT $1::int", ["x"])).rejects.toMatchObject({ code: "22P02" });
     await expect(pool.query("SELECT $1", "no array" as never)).rejects.toThrow("Query values must be an array");
   });
@@ -180,9 +183,9 @@ describe.each(kinds)("%s", (_kind, make) => {
 
   it("gives up a statement after `query_timeout`, and goes on", async () => {
     pool = make({ max: 1 });
-    await expect(
-      pool.query({ text: "SELECT pg_sleep(0.3)", query_timeout: 50 } as never),
-    ).rejects.toThrow("Query read timeout");
+    await expect(pool.query({ text: "SELECT pg_sleep(0.3)", query_timeout: 50 } as never)).rejects.toThrow(
+      "Query read timeout",
+    );
     expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
   });
 
@@ -303,8 +306,11 @@ it("with continuity off a lost connection is an error, as with pg.Pool", async (
   const told = expect(client.query("SELECT pg_sleep(5)")).rejects.toMatchObject({ code: "57P01" });
   await eventually(
     async () =>
-      (await rig.direct.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%sleep(5)' AND pid <> pg_backend_pid()"))
-        .rows.length > 0,
+      (
+        await rig.direct.query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%sleep(5)' AND pid <> pg_backend_pid()",
+        )
+      ).rows.length > 0,
   );
   await told;
   client.release(true);

@@ -17,6 +17,7 @@ import {
   Result,
 } from "../connection/pg-internals.ts";
 import { beginMessages } from "./begin-messages.ts";
+import { markerAnswered, markerMessages, type CommitMarker } from "./marker-messages.ts";
 import { ResultDigest } from "./result-digest.ts";
 import type { StatementUse } from "./statement-use.ts";
 
@@ -54,8 +55,8 @@ export class ClientQuery extends Query {
   holdUntilMs: number | undefined;
   query_timeout: number | undefined;
   respond: PgQueryCallback | undefined;
-  /** What follows the caller's own statements in the text (a marker): so many results are ours. */
-  extraResults = 0;
+  /** How often the server refused what the pool had added. */
+  markerRefusals = 0;
   /** The server has answered all of it. */
   isComplete = false;
   digest: ResultDigest | undefined;
@@ -66,7 +67,10 @@ export class ClientQuery extends Query {
   #count = "0";
   /** The BEGIN that goes before it. */
   begin: string | undefined;
-  #isBeginOpen = false;
+  /** The marker that goes before a COMMIT. */
+  marker: CommitMarker | undefined;
+  /** What goes before it is not acknowledged. */
+  #isPrefixOpen = false;
   #isUsed = false;
   #isAnswered = true;
   #wasParsed = false;
@@ -92,30 +96,37 @@ export class ClientQuery extends Query {
     this._canceledDueToError = false;
     this.#isAnswered = false;
     this.isComplete = false;
+    this.#isPrefixOpen = false;
     this.wasSent = false;
     this.seen = undefined;
     this.digest = records ? new ResultDigest() : undefined;
   }
 
   override requiresPreparation(): boolean {
-    return this.begin !== undefined || super.requiresPreparation();
+    return this.begin !== undefined || this.marker !== undefined || super.requiresPreparation();
   }
 
   override submit(connection: PgConnection): Error | null {
     const invalid = this.#invalid(connection);
     if (invalid !== null) return invalid;
     this.wasSent = true;
-    if (this.begin === undefined) return super.submit(connection);
-    this.#isBeginOpen = true;
+    const prefix = this.#prefix(connection);
+    if (prefix === undefined) return super.submit(connection);
+    this.#isPrefixOpen = true;
     this.#wasParsed = this.hasBeenParsed(connection);
     connection.stream.cork();
     try {
       // Without a Sync between: if BEGIN fails, the server skips the statement, which must not run outside.
-      connection._send(beginMessages(this.begin));
+      connection._send(prefix);
       return super.submit(connection);
     } finally {
       connection.stream.uncork();
     }
+  }
+
+  #prefix(connection: PgConnection): Buffer | undefined {
+    if (this.marker !== undefined) return markerMessages(connection, this.marker);
+    return this.begin === undefined ? undefined : beginMessages(this.begin);
   }
 
   /** What `pg` refuses to send; asked before anything is on its way. */
@@ -153,8 +164,9 @@ export class ClientQuery extends Query {
   }
 
   override handleCommandComplete(message: PgCommandComplete, connection: PgConnection): void {
-    if (this.#isBeginOpen) {
-      this.#isBeginOpen = false;
+    if (this.#isPrefixOpen) {
+      this.#isPrefixOpen = false;
+      if (this.marker !== undefined) markerAnswered(connection, true);
       return;
     }
     this.digest?.text(message.text);
@@ -178,15 +190,16 @@ export class ClientQuery extends Query {
       this._canceledDueToError = false;
     } else {
       this.digest?.error(error);
+      if (this.isMarkerOpen) markerAnswered(connection, false);
       // `pg` took BEGIN's ParseComplete for that of this statement.
       if (this.begin !== undefined && this.name && !this.#wasParsed) delete connection.parsedStatements[this.name];
     }
     this.#answer(told, undefined);
   }
 
-  /** True while BEGIN, sent before it, has not been acknowledged. */
-  get isBeginOpen(): boolean {
-    return this.#isBeginOpen;
+  /** The marker before it has not been written: an error is about the marker. */
+  get isMarkerOpen(): boolean {
+    return this.#isPrefixOpen && this.marker !== undefined;
   }
 
   #answer(error: Error | undefined, results: Results | undefined): void {

@@ -5,6 +5,7 @@ const loss: Loss = {
   sentAs: "in-transaction",
   wasSent: true,
   hasMarker: false,
+  mayHaveWritten: false,
   isInTransaction: true,
   mayEndTransaction: false,
   unreplayable: undefined,
@@ -21,6 +22,7 @@ const cases: [string, Partial<Loss>, string][] = [
   ["a statement of a transaction that is too long", { unreplayable: "too long" }, "tell-not-replayable"],
   ["COMMIT with a marker", { sentAs: "commit", hasMarker: true }, "resolve-commit"],
   ["COMMIT of what only read", { sentAs: "commit" }, "prove-then-replay"],
+  ["COMMIT of what may have written, without a marker", { sentAs: "commit", mayHaveWritten: true }, "tell-unknown"],
   ["COMMIT that was never sent", { sentAs: "commit", hasMarker: false, wasSent: false }, "replay"],
   ["COMMIT without marker that cannot be replayed", { sentAs: "commit", unreplayable: "COPY" }, "tell-unknown"],
   ["ROLLBACK", { sentAs: "rollback" }, "tell-rolled-back"],
@@ -42,6 +44,7 @@ it("nothing that may have had an effect is sent again before its outcome is forc
     sentAs: fc.constantFrom("read", "call", "marked", "plain", "in-transaction", "commit", "rollback"),
     wasSent: fc.boolean(),
     hasMarker: fc.boolean(),
+    mayHaveWritten: fc.boolean(),
     isInTransaction: fc.boolean(),
     mayEndTransaction: fc.boolean(),
     unreplayable: fc.option(fc.constant("why"), { nil: undefined }),
@@ -58,6 +61,7 @@ it("nothing that may have had an effect is sent again before its outcome is forc
         expect(plan.do).toBe("tell-unknown");
       if (plan.do === "replay" || plan.do === "prove-then-replay") expect(facts.unreplayable).toBeUndefined();
       if (plan.do === "send-again" || plan.do === "replay") expect(facts.sessionEffects).toEqual([]);
+      if (plan.do === "prove-then-replay") expect(facts.mayHaveWritten).toBe(false);
       if (plan.do === "resolve-commit") expect(facts.hasMarker).toBe(true);
     }),
     { numRuns: 5_000 },

@@ -12,6 +12,8 @@ export interface Loss {
   /** Whether the statement may have reached the server. */
   readonly wasSent: boolean;
   readonly hasMarker: boolean;
+  /** Something in the transaction may have written (COMMIT without a marker: nobody can find out). */
+  readonly mayHaveWritten: boolean;
   /** A transaction stands with statements that the caller has seen answered. */
   readonly isInTransaction: boolean;
   /** The text holds transaction control among others: it may have ended a transaction on its way. */
@@ -48,8 +50,8 @@ export function planLoss(loss: Loss): LossPlan {
   // The outcome of what was sent comes first: state of the session does not change whether it committed.
   if (isCommitInDoubt && loss.hasMarker) return { do: "resolve-commit" };
   if (sentAs === "marked" && loss.wasSent) return { do: "resolve-statement" };
-  if (isCommitInDoubt && (loss.unreplayable !== undefined || loss.sessionEffects.length > 0))
-    return { do: "tell-unknown" };
+  const isHarmless = loss.unreplayable === undefined && loss.sessionEffects.length === 0 && !loss.mayHaveWritten;
+  if (isCommitInDoubt && !isHarmless) return { do: "tell-unknown" };
   if (sentAs === "plain" && loss.wasSent) return { do: "tell-unknown" };
   if (loss.mayEndTransaction && loss.wasSent) return { do: "tell-unknown" };
   if (loss.sessionEffects.length > 0) return { do: "tell-session-lost" };

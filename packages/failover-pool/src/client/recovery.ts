@@ -60,6 +60,7 @@ export class Recovery {
       sentAs: query.sentAs,
       wasSent: query.wasSent,
       hasMarker: query.operation !== undefined,
+      mayHaveWritten: record?.mayWrite === true && !record.isReadOnly,
       isInTransaction,
       unreplayable: record?.unreplayable,
       mayEndTransaction: query.use !== undefined && mayEndTransaction(query.use.statement),

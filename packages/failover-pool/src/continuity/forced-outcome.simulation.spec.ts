@@ -128,6 +128,7 @@ async function operate(cluster: Cluster, operation: string, force: Force): Promi
       sentAs: "commit",
       wasSent: true,
       hasMarker: true,
+      mayHaveWritten: true,
       isInTransaction: true,
       mayEndTransaction: false,
       unreplayable: undefined,

@@ -36,7 +36,9 @@ const sessionLives = `EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.pid = o.s
 
 export interface MarkerSql {
   readonly table: string;
-  /** Text of one marker, to be sent in front of COMMIT. Both values are ours: no quoting needed. */
+  /** One marker with parameters, to be sent in front of COMMIT. */
+  readonly prepared: string;
+  /** Text of one marker. Both values are ours: no quoting needed. */
   insert(operation: string, attempt: number): string;
   readonly writeTombstone: string;
   readonly readOutcome: string;
@@ -55,6 +57,7 @@ export function markerSql(option: string | undefined): MarkerSql {
   const insertHead = `INSERT INTO ${table}(operation,attempt)VALUES('`;
   return {
     table,
+    prepared: `INSERT INTO ${table} (operation, attempt) VALUES ($1, $2)`,
     insert: (operation, attempt) => `${insertHead}${operation}',${attempt})`,
     // Waits for a transaction that has written this key and is still open, a wait for its standby included.
     writeTombstone: `INSERT INTO ${table} (operation, attempt, is_tombstone, session_pid, session_start)
