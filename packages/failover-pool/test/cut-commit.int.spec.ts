@@ -103,7 +103,7 @@ const cases: { direction: CutDirection; how: "reset" | "keep" }[] = [
 describe.each(cases)("cut $direction ($how) at each byte", ({ direction, how }) => {
   it("a transaction happens exactly once and its caller sees no error", async () => {
     const before = await amount();
-    const { keys, cuts } = await cutEverywhere(direction, 3, how, transaction);
+    const { keys, cuts } = await cutEverywhere(direction, 5, how, transaction);
     expect(cuts).toBeGreaterThan(leastCuts);
     expect(await counted(keys)).toEqual({ lost: 0, doubled: 0 });
     expect(await amount()).toBe(before + keys.length);

@@ -283,7 +283,7 @@ it("a role that may not make the marker table works on, and says why its writes 
 });
 
 it("an outcome that the caller could not wait for is settled later", async () => {
-  const impatient = make({ holdMaxMs: 300 });
+  const impatient = make({ holdMaxMs: 2_000 });
   await impatient.query("INSERT INTO kept (key) VALUES ('z')");
   const key = randomUUID();
   const resolved = once(impatient, "resolved") as Promise<[DoubtfulCommit]>;
@@ -312,7 +312,7 @@ it("when all connection slots are taken, callers wait for one, and are told in t
     if (hog === undefined) break;
     hogs.push(hog);
   }
-  const impatient = make({ holdMaxMs: 300 });
+  const impatient = make({ holdMaxMs: 2_000 });
   await expect(impatient.query("SELECT 1")).rejects.toThrow();
   const patient = make({ holdMaxMs: 20_000 });
   const answer = patient.query("SELECT 1 AS n");
@@ -342,7 +342,7 @@ it("`transaction` rolls back on an error, and repeats on a conflict when it may"
 });
 
 it("nobody is held longer than holdMaxMs, in the queue neither", async () => {
-  const impatient = make({ max: 1, holdMaxMs: 400 });
+  const impatient = make({ max: 1, holdMaxMs: 2_000 });
   await impatient.query("SELECT 1");
   proxy.refuse(true);
   const answers = await Promise.allSettled(Array.from({ length: 5 }, () => impatient.query("SELECT 1")));

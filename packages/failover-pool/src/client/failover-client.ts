@@ -81,7 +81,7 @@ export class FailoverClient extends EventEmitter {
       this.#take(cursor ?? new ForeignQuery(submittable, values, callback));
       return config;
     }
-    const query = new ClientQuery(this.#statements, config as string | PgQueryConfig, values, callback);
+    const query = new ClientQuery(this.#statements, config, values, callback);
     if (typeof config === "object") query.query_timeout = (config as PgQueryConfig).query_timeout;
     let result: unknown;
     if (!query.callerCallback) {

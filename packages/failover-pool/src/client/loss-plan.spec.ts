@@ -52,7 +52,7 @@ it("nothing that may have had an effect is sent again before its outcome is forc
   });
   fc.assert(
     fc.property(any, (facts) => {
-      const plan = planLoss(facts as Loss);
+      const plan = planLoss(facts);
       const mayHaveCommitted =
         facts.wasSent && (facts.sentAs === "commit" || facts.sentAs === "marked" || facts.sentAs === "plain");
       if (mayHaveCommitted)

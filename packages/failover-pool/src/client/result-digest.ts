@@ -53,8 +53,8 @@ export class ResultDigest {
   }
 
   error(error: unknown): void {
-    const fields = error as Readonly<Record<string, unknown>>;
-    for (const key of ["code", "message", "detail", "constraint"]) this.text(String(fields[key] ?? ""));
+    const { code, message, detail, constraint } = error as Readonly<Record<string, string | undefined>>;
+    for (const field of [code, message, detail, constraint]) this.text(field ?? "");
   }
 
   get value(): string {

@@ -64,7 +64,7 @@ export class FailoverPool extends pg.Pool {
   constructor(options: FailoverPoolOptions = {}) {
     // Hooks and time-outs are the pool's own: pg-pool would apply them to the first connection of a client only.
     const { verify: _verify, onConnect: _onConnect, connectionTimeoutMillis, ...rest } = options;
-    super({ ...rest, connectionTimeoutMillis: 0 } as pg.PoolConfig);
+    super({ ...rest, connectionTimeoutMillis: 0 });
     this.#waitMaxMs = connectionTimeoutMillis ?? 0;
     // A pool that survives must not end its process because an idle connection broke.
     this.on("error", noop);
@@ -103,7 +103,7 @@ export class FailoverPool extends pg.Pool {
 
   /** Commits whose outcome is being found out. */
   get doubts(): readonly Readonly<DoubtfulCommit>[] {
-    return [...this.#core.doubts].map((commit) => ({ ...commit }));
+    return [...this.#core.doubts];
   }
 
   /** Somebody says where the primary is now: the pool looks for itself at once. */
@@ -145,8 +145,8 @@ export class FailoverPool extends pg.Pool {
   }
 
   override end(): Promise<void>;
-  override end(callback: () => void): void;
-  override end(callback?: () => void): Promise<void> | void {
+  override end(callback: (error?: Error) => void): void;
+  override end(callback?: (error?: Error) => void): Promise<void> | void {
     const stop = (): void => {
       clearInterval(this.#watch);
       this.#unsubscribe?.();
@@ -161,7 +161,7 @@ export class FailoverPool extends pg.Pool {
     }
     super.end(((error?: Error) => {
       if (error === undefined || error === null) stop();
-      (callback as (error?: Error) => void)(error);
+      callback(error);
     }) as () => void);
     return undefined;
   }
@@ -215,7 +215,7 @@ export class FailoverPool extends pg.Pool {
 
   /** P1. */
   #removeIdle(): void {
-    for (const { client } of [...this.#own._idle]) this.#own._remove(client, () => this.#own._pulseQueue());
+    for (const { client } of this.#own._idle.slice()) this.#own._remove(client, () => this.#own._pulseQueue());
   }
 
   #startWatch(): void {
@@ -236,7 +236,7 @@ export class FailoverPool extends pg.Pool {
   /** P2: callers in the queue have a time of their own; those who have a client wait in the finder, by theirs. */
   #endHolding(): void {
     const now = performance.now();
-    for (const item of [...this.#own._pendingQueue]) {
+    for (const item of this.#own._pendingQueue.slice()) {
       item.heldSinceMs ??= now;
       if (now - item.heldSinceMs >= this.#core.holdMaxMs)
         this.#giveUpWaiting(item.callback, this.#core.finder.unavailable());

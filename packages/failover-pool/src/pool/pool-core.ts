@@ -190,7 +190,7 @@ export class PoolCore {
       // One statement of a client is in work at a time; see client/failover-client.ts.
       pipeline: false,
       ...(types !== undefined && { types: types as never }),
-    } as pg.ClientConfig);
+    });
     // `pg` lets a connection string without a password take away the one that stands beside it.
     if (!client.password && options.password !== undefined) client.password = options.password as string;
     return client;

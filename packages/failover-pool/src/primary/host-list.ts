@@ -84,7 +84,7 @@ export function hostList(
   const fromString =
     typeof options.connectionString === "string" ? hostsOfConnectionString(options.connectionString) : undefined;
   if (fromString !== undefined) return fromString;
-  const port = Number(options.port ?? defaultPort());
+  const port = options.port ?? defaultPort();
   const names = (options.host ?? process.env["PGHOST"] ?? "localhost").split(",");
   return names.map((host) => ({ id: `${host}:${port}`, host, port, config: { host, port } }));
 }
