@@ -38,6 +38,8 @@ export interface CampaignOptions {
   readonly clients: number;
   /** Pause of a client between two orders. */
   readonly pauseMs?: number;
+  /** Longest time that a client waits for one answer before it repeats. */
+  readonly attemptTimeoutMs?: number;
   readonly onFault?: (text: string) => void;
 }
 
@@ -99,6 +101,7 @@ export class Campaign {
       clients: this.options.clients,
       ledger,
       ...(this.options.pauseMs !== undefined && { pauseMs: this.options.pauseMs }),
+      ...(this.options.attemptTimeoutMs !== undefined && { attemptTimeoutMs: this.options.attemptTimeoutMs }),
     });
     try {
       await this.#whole();
