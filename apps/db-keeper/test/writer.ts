@@ -18,6 +18,8 @@ export interface Acknowledged {
 const tryAgainMs = 5;
 
 export class Writer {
+  /** Each writer has keys of its own: a row that is there already would be acknowledged without being written. */
+  static #begun = 0;
   readonly acknowledged: Acknowledged[] = [];
   /** Attempts that ended with an error. */
   failures = 0;
@@ -57,7 +59,7 @@ export class Writer {
   }
 
   async #run(): Promise<void> {
-    let key = 1;
+    let key = ++Writer.#begun * 1_000_000;
     while (!this.#isStopped) {
       const host = this.hosts[this.#turn % this.hosts.length] as Host;
       try {

@@ -130,7 +130,8 @@ function replicationSettings(name: string, replication: ReplicationOptions): Rec
     // With the default (5 s) a standby without its primary sleeps that long before it hears that it is promoted.
     wal_retrieve_retry_interval: "100ms",
     wal_receiver_status_interval: "1s",
-    wal_receiver_timeout: "5s",
+    // An idle primary is asked for a sign of life after half of it.
+    wal_receiver_timeout: "3s",
     wal_sender_timeout: "5s",
     recovery_target_timeline: "latest",
     // A reader on the standby must not hold up its promotion.

@@ -18,6 +18,7 @@ const b: Candidate = {
   data: data(),
   runsAs: "standby",
   isFit: true,
+  hearsFrom: undefined,
   timelinesOfOthers: {},
 };
 const a: Candidate = { ...b, member: "a", runsAs: "nothing", data: data({ isStandby: false }) };
@@ -42,6 +43,8 @@ describe("mayTake", () => {
   it.each<readonly [string, boolean, SeenEntry | "foreign" | undefined, Candidate]>([
     ["a standby in sync", true, seen(), b],
     ["a standby that the entry does not name (D1)", false, seen({ inSync: ["a"] }), b],
+    ["a standby that still hears the primary's PostgreSQL", false, seen(), { ...b, hearsFrom: "a" }],
+    ["one to which the lease was given all the same", true, seen({}, { isReleased: true }), { ...b, hearsFrom: "a" }],
     ["a standby that does not run", false, seen(), { ...b, runsAs: "nothing" }],
     ["a standby on an older timeline: a stale copy", false, seen(), { ...b, data: data({ timeline: 1 }) }],
     ["a standby on a timeline that nobody recorded", false, seen(), { ...b, data: data({ timeline: 3 }) }],

@@ -17,6 +17,8 @@ export interface Candidate {
   readonly runsAs: "primary" | "standby" | "nothing";
   /** It was not told to stay down, does not stop, and did not fail to start again and again. */
   readonly isFit: boolean;
+  /** The member from whose PostgreSQL this one's receives at this moment: that one lives, whatever its keeper does. */
+  readonly hearsFrom: string | undefined;
   /** The newest timeline that each other member's keeper told of its data (0: it has none); absent: not heard. */
   readonly timelinesOfOthers: Readonly<Record<string, number>>;
 }
@@ -40,6 +42,8 @@ export function mayTake(seen: SeenEntry | "foreign" | undefined, candidate: Cand
   if (data.kind !== "present" || data.systemIdentifier !== entry.systemIdentifier) return false;
   const isOwn = entry.primary === member;
   if (entry.paused !== undefined && !isOwn && !seen.isMeantForMe) return false;
+  // Silence or a hint about a keeper whose PostgreSQL is heard is a failure of messages, not of the database.
+  if (!isOwn && !seen.isReleased && candidate.hearsFrom === entry.primary) return false;
   // A timeline below the entry's is the data of an older life: a stale copy, whoever is named in the entry.
   // Above it: promoted by nobody that the entry knows, unless it was this member, killed before it could record it.
   if (data.timeline < entry.timeline || (data.timeline > entry.timeline && !isOwn)) return false;

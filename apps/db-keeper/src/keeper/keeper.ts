@@ -50,6 +50,10 @@ export interface KeeperOptions {
 const idleMs = 250;
 const failedAgainMs = [50, 200, 500, 1_000, 2_000] as const;
 const historyMs = 3_000;
+// An idle primary is heard every 1.5 s (wal_receiver_timeout / 2).
+const heardMs = 2_000;
+// A keeper that is accused for so long is replaced even if its PostgreSQL is heard: nobody keeps that one.
+const accusedMostMs = 10_000;
 const checkpointMs = 15_000;
 const takenOverMs = 10_000;
 
@@ -75,6 +79,7 @@ export class Keeper {
   #failures = 0;
   #why = "it starts";
   #isLeaseKnown = false;
+  #accused: { readonly holder: string; readonly since: number; at: number } | undefined;
 
   constructor(private readonly options: KeeperOptions) {
     const { role, identity, store, log, instance } = options;
@@ -98,8 +103,17 @@ export class Keeper {
       log.warn({ term: leader.term, reason }, "no longer holds the database");
       this.wake();
     });
-    this.elector.on("lease", () => this.wake());
-    instance.on("change", () => this.wake());
+    this.elector.on("lease", ({ lease }) => {
+      if (this.#accused !== undefined && this.#accused.holder !== lease.holder.incarnation) {
+        this.#accused = undefined;
+        instance.hurry(false);
+      }
+      this.wake();
+    });
+    instance.on("change", () => {
+      if (this.#accused !== undefined && this.elector.leading === undefined) this.elector.reconsider();
+      this.wake();
+    });
     instance.on("exit", (_exit, wasPrimary) => {
       if (wasPrimary) options.chronicle.primaryEnded();
     });
@@ -123,6 +137,26 @@ export class Keeper {
     this.#isGuarding = true;
     this.options.log.warn({ why: plan.why }, "PostgreSQL is ended in the middle of a step");
     void this.options.instance.kill().finally(() => (this.#isGuarding = false));
+  }
+
+  /** L4: evidence against the holder's keeper. Whether its PostgreSQL lives is looked at closely from now on. */
+  accuse(holder: string, evidence: readonly Evidence[]): void {
+    const now = performance.now();
+    // Hints come again and again while they hold.
+    if (this.#accused?.holder !== holder || now - this.#accused.at > heardMs)
+      this.#accused = { holder, since: now, at: now };
+    this.#accused.at = now;
+    this.options.instance.hurry(true);
+    this.elector.hint(holder, evidence);
+  }
+
+  /** The holder's keeper answered. */
+  acquit(holder: string): void {
+    if (this.#accused?.holder === holder) {
+      this.#accused = undefined;
+      this.options.instance.hurry(false);
+    }
+    this.elector.holderIsAlive(holder);
   }
 
   /** The supervisor wants PostgreSQL left down when it ends, or no longer. */
@@ -164,6 +198,10 @@ export class Keeper {
         isReachable() &&
         (facts.kind !== "stopped" || facts.failedStarts < 5) &&
         (facts.kind !== "running" || facts.unansweredMs < this.options.timing.frozenMs),
+      hearsFrom:
+        this.#accused !== undefined && performance.now() - this.#accused.since > accusedMostMs
+          ? undefined
+          : instance.heardFrom(heardMs),
       timelinesOfOthers: peers.timelines,
     };
   }
@@ -202,6 +240,8 @@ export class Keeper {
   #lead(leader: LeaderTerm, evidence: readonly Evidence[], previous: SeenLease | undefined): void {
     const { instance, chronicle, log } = this.options;
     this.#unledSince = undefined;
+    this.#accused = undefined;
+    instance.hurry(false);
     const { facts } = instance;
     // The entry said so in the swap that made this term: it goes on being what it was.
     if (facts.kind === "running" && facts.role === "primary") this.#primaryTerm = leader.term;

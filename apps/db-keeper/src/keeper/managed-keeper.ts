@@ -85,7 +85,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
       () => ({ id: member, pid: this.#instance.pid, state: this.#engineState }),
     );
     this.#history = new DatabaseHistoryLog(nats, replicas, log);
-    this.#exits = new Exits(nats, (incarnation, hints) => this.#keeper.elector.hint(incarnation, hints), log);
+    this.#exits = new Exits(nats, (incarnation, hints) => this.#keeper.accuse(incarnation, hints), log);
     const chronicle = new Chronicle(identity, this.#announcer, this.#history, {
       lastAliveAt: () => this.#probe.lastAnswerAt,
       exitOf: (incarnation) => this.#exits.of(incarnation),
@@ -122,8 +122,8 @@ export class ManagedKeeper implements OnApplicationBootstrap {
           ? undefined
           : seen.lease.holder;
       },
-      onHint: (incarnation, hints) => elector.hint(incarnation, hints),
-      onAlive: (incarnation) => elector.holderIsAlive(incarnation),
+      onHint: (incarnation, hints) => this.#keeper.accuse(incarnation, hints),
+      onAlive: (incarnation) => this.#keeper.acquit(incarnation),
     });
     this.#requests = new KeeperRequests(nats, database, this.#keeper, chronicle, log);
   }

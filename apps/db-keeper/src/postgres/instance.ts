@@ -75,6 +75,7 @@ interface Life {
   isStopping: boolean;
   isAnswering: boolean;
   streamedAt: number;
+  lookedAt: number;
 }
 
 export class PostgresInstance extends EventEmitter<InstanceEvents> {
@@ -241,6 +242,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
       isStopping: false,
       isAnswering: false,
       streamedAt: performance.now(),
+      lookedAt: performance.now(),
     };
     this.#life = life;
     watcher.start();
@@ -272,6 +274,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     if (this.#life !== life) return;
     const now = performance.now();
     life.isAnswering = true;
+    life.lookedAt = now;
     life.role = seen.role;
     if (seen.timeline > 0) life.timeline = seen.timeline;
     this.#timeline = Math.max(this.#timeline, life.timeline);
@@ -303,8 +306,17 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     await life.process.stop();
   }
 
-  freshLook(): void {
-    this.#life?.watcher.lookNow();
+  hurry(isUrgent: boolean): void {
+    this.#life?.watcher.hurry(isUrgent);
+  }
+
+  /** Standby: its upstream, when something came from there within `withinMs`. */
+  heardFrom(withinMs: number): string | undefined {
+    const life = this.#life;
+    const { latest } = life?.watcher ?? {};
+    if (life === undefined || latest?.isReceiving !== true || latest.heardMs === undefined) return undefined;
+    const ageMs = latest.heardMs + performance.now() - life.lookedAt;
+    return ageMs < withinMs ? life.upstream : undefined;
   }
 
   /** Resolves when it takes writes, or has ended. */

@@ -21,6 +21,8 @@ export interface Observation {
   readonly standbys: readonly SeenStandby[];
   /** Standby: a log receiver stands and has a connection. */
   readonly isReceiving: boolean;
+  /** Standby: milliseconds since anything came from the primary, by the own machine's clock. */
+  readonly heardMs: number | undefined;
 }
 
 interface Row {
@@ -29,6 +31,7 @@ interface Row {
   readonly position: string | null;
   readonly replayed: string | null;
   readonly receiving: boolean | null;
+  readonly heard: number | null;
   readonly standbys: readonly {
     readonly member: string;
     readonly state: string;
@@ -46,6 +49,7 @@ SELECT pg_is_in_recovery() AS recovering,
   CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_flush_lsn() END::text AS position,
   pg_last_wal_replay_lsn()::text AS replayed,
   (SELECT status = 'streaming' FROM pg_stat_wal_receiver) AS receiving,
+  (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time)::float8 * 1000 FROM pg_stat_wal_receiver) AS heard,
   COALESCE((SELECT json_agg(json_build_object('member', application_name, 'state', state, 'sync', sync_state,
     'flushed', flush_lsn::text, 'replied', reply_time)) FROM pg_stat_replication), '[]') AS standbys`;
 
@@ -61,6 +65,7 @@ export async function observe(client: ClientBase): Promise<Observation> {
     position: positionOf(row.position ?? row.replayed),
     replayed: row.replayed === null ? undefined : parseLogPosition(row.replayed),
     isReceiving: row.receiving ?? false,
+    heardMs: row.heard ?? undefined,
     standbys: row.standbys.map(({ member, state, sync, flushed, replied }) => ({
       member,
       state,

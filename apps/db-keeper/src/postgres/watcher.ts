@@ -29,6 +29,7 @@ export class PostgresWatcher {
   #tickedAt = 0;
   #latest: Observation | undefined;
   #lookSooner: () => void = () => undefined;
+  #lookEveryMs = lookEveryMs;
 
   constructor(
     private readonly address: PostgresAddress,
@@ -60,6 +61,12 @@ export class PostgresWatcher {
 
   get unansweredMs(): number {
     return this.#unansweredMs;
+  }
+
+  /** Looks ten times as often, or as ever. */
+  hurry(isUrgent: boolean): void {
+    this.#lookEveryMs = isUrgent ? lookEveryMs / 10 : lookEveryMs;
+    if (isUrgent) this.lookNow();
   }
 
   /** The next look comes at once. */
@@ -132,6 +139,6 @@ export class PostgresWatcher {
     const stop = () => sooner.abort();
     this.#lookSooner = stop;
     signal.addEventListener("abort", stop, { once: true });
-    return pause(lookEveryMs, sooner.signal).finally(() => signal.removeEventListener("abort", stop));
+    return pause(this.#lookEveryMs, sooner.signal).finally(() => signal.removeEventListener("abort", stop));
   }
 }

@@ -308,6 +308,8 @@ export class KeeperSimulation {
       data: disk.data,
       runsAs: server?.isAnswering === true && !server.isPromoting ? server.role : "nothing",
       isFit: machine.unansweredMs < standardKeeperTiming.frozenMs,
+      // Not always noticed, so that takeovers on false hints are tried as well.
+      hearsFrom: this.#random.chance(50) ? this.#streamsFrom(machine)?.member : undefined,
       timelinesOfOthers: Object.fromEntries(
         this.#machines.filter((other) => other !== machine).map((other) => [other.member, other.disk.timeline]),
       ),
