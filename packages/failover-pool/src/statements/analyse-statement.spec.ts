@@ -67,6 +67,8 @@ const kinds: readonly [StatementKind, readonly string[]][] = [
       "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x",
       "WITH x AS (INSERT INTO t VALUES (1) RETURNING *) SELECT * FROM x",
       "WITH a AS (SELECT 1), x AS (DELETE FROM t RETURNING *) SELECT * FROM x",
+      "WITH x AS (WITH RECURSIVE y AS (SELECT 1) CYCLE a SET b USING c DELETE FROM t RETURNING *) SELECT * FROM x",
+      "WITH x AS (WITH RECURSIVE y AS (SELECT 1) CYCLE a SET b USING c UPDATE t SET a = 1 RETURNING *) SELECT * FROM x",
       "WITH x AS (WITH y AS (SELECT 1) UPDATE t SET a = 1 RETURNING *) SELECT * FROM x",
     ],
   ],

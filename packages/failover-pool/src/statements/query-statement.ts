@@ -54,14 +54,20 @@ function behindSearchAndCycle(tokens: readonly Token[], from: number): number {
   return at;
 }
 
+/** Behind a bracket, or with the word that must follow: wherever a verb begins a statement, one of these holds. */
+function beginsModifying(tokens: readonly Token[], at: number): boolean {
+  const [before, after] = [tokens[at - 1], tokens[at + 1]];
+  if (isSymbol(before, "(") || isSymbol(before, ")")) return true;
+  if (isWord(tokens[at], "insert", "merge")) return isWord(after, "into");
+  if (isWord(tokens[at], "delete")) return isWord(after, "from");
+  return !isWord(before, "for", "key") && tokens.some((token, other) => other > at && isWord(token, "set"));
+}
+
 /** Data-modifying WITH queries, and a little more: what looks like one is taken for one. */
 export function modifiesInside(tokens: readonly Token[], mainAt: number): boolean {
   return tokens.some(
     (token, at) =>
-      at !== mainAt &&
-      token.type === "word" &&
-      modifyingVerbs.has(token.value ?? "") &&
-      (isSymbol(tokens[at - 1], "(") || isSymbol(tokens[at - 1], ")")),
+      at !== mainAt && token.type === "word" && modifyingVerbs.has(token.value ?? "") && beginsModifying(tokens, at),
   );
 }
 
