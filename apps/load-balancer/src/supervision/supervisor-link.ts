@@ -40,6 +40,10 @@ export class SupervisorLink {
         // Undefined when the user was gone before the handle came.
         if (handle instanceof Socket) this.onConnection(handle);
         break;
+      case "engine":
+      case "cluster-stops":
+        // For db-keepers.
+        break;
     }
   };
 }
