@@ -19,7 +19,7 @@ import {
   withStandby,
   type Candidate,
 } from "../decision/entry-rules.ts";
-import type { KeeperFacts, KeeperTiming } from "../decision/facts.ts";
+import type { KeeperFacts, KeeperTiming, PostgresFacts } from "../decision/facts.ts";
 import { keeperStep, type KeeperPlan } from "../decision/keeper-step.ts";
 import { historyFileName, isPartOf } from "../decision/timeline-history.ts";
 import type { PostgresInstance } from "../postgres/instance.ts";
@@ -208,7 +208,7 @@ export class Keeper {
 
   get #facts(): KeeperFacts {
     const { instance, member, members } = this.options;
-    const postgres = instance.facts;
+    const postgres = this.#postgresFacts;
     const lease = this.#lease;
     const isLeading = this.elector.leading !== undefined;
     return {
@@ -231,6 +231,18 @@ export class Keeper {
   #canFollow(entry: DatabaseEntry | undefined): boolean | undefined {
     if (this.options.clone.from !== undefined) return false;
     return this.#comparison?.key === this.#comparisonKey(entry) ? this.#comparison?.result : undefined;
+  }
+
+  /** A standby whose keeper says that it was stopped on purpose is not waited for: it is missing for ever at once. */
+  get #postgresFacts(): PostgresFacts {
+    const { instance, peers } = this.options;
+    const { facts } = instance;
+    if (facts.kind !== "running" || facts.role !== "primary") return facts;
+    const missing = Object.entries(facts.missingMs).map(([member, ms]): [string, number] => {
+      const state = peers.stateOf(member);
+      return [member, state?.role === "none" && state.state === "stopped" ? Infinity : ms];
+    });
+    return { ...facts, missingMs: Object.fromEntries(missing) };
   }
 
   #comparisonKey(entry: DatabaseEntry | undefined): string {

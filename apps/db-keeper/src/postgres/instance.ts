@@ -222,7 +222,9 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     const process = EngineProcess.start(member, spec, {
       stopSignal: "SIGINT",
       stopTimeoutMs: fastStopMs,
-      onLine: (line) => this.log.info({ postgres: member }, line),
+      // Its answers to those who try while it starts, every 20 ms among them its keeper, tell nothing.
+      onLine: (line) =>
+        this.log[line.includes("the database system is starting up") ? "trace" : "info"]({ postgres: member }, line),
     });
     const { pid } = process;
     if (pid !== undefined) this.#reaper.watch(pid);
