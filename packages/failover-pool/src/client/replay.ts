@@ -69,7 +69,7 @@ export async function replay(
   for (const [index, recorded] of record.statements.entries()) {
     const { query, error } = await session.run(connection, planned[index] ?? asRecorded(recorded));
     if (connection.isLost) throw connection.lostBy;
-    if (query.digest?.value === recorded.digest) continue;
+    if (query.digest?.isSame(recorded.digest) === true) continue;
     if (error !== undefined && kindOfError(error) === "lost") throw error;
     await rollBack(session, connection);
     if (error !== undefined && kindOfError(error) === "conflict")

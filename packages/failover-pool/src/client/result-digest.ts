@@ -57,6 +57,16 @@ export class ResultDigest {
     for (const field of [code, message, detail, constraint]) this.text(field ?? "");
   }
 
+  isSame(other: ResultDigest | undefined): boolean {
+    return (
+      other !== undefined &&
+      this.#first === other.#first &&
+      this.#second === other.#second &&
+      this.#items === other.#items
+    );
+  }
+
+  /** For people. */
   get value(): string {
     return `${(this.#first >>> 0).toString(36)}.${(this.#second >>> 0).toString(36)}.${this.#items}`;
   }

@@ -9,6 +9,7 @@
  */
 import type { Statement } from "../statements/statement.ts";
 import type { ClientQuery, SeenRows } from "./client-query.ts";
+import type { ResultDigest } from "./result-digest.ts";
 
 export interface RecordedStatement {
   readonly statement: Statement;
@@ -18,7 +19,7 @@ export interface RecordedStatement {
   readonly values: unknown[] | undefined;
   readonly queryMode: string | undefined;
   readonly binary: boolean | undefined;
-  readonly digest: string;
+  readonly digest: ResultDigest | undefined;
   readonly seen: SeenRows | undefined;
 }
 
@@ -70,7 +71,7 @@ export class TransactionRecord {
       values: query.values,
       queryMode: query.queryMode,
       binary: query.binary,
-      digest: query.digest?.value ?? "",
+      digest: query.digest,
       seen: query.seen,
     });
   }
