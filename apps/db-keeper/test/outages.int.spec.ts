@@ -186,6 +186,6 @@ describe("a keeper of somebody else's database", () => {
     await eventually(() => primaries.some(({ primary, timeline }) => primary === "postgres-b" && timeline === 2), {
       withinMs: slowMs,
     });
-    expect(states.get("postgres-b")).toMatchObject({ role: "primary", timeline: 2 });
+    await eventually(() => states.get("postgres-b")?.role === "primary" && states.get("postgres-b")?.timeline === 2);
   });
 });
