@@ -353,3 +353,32 @@ it("nobody is held longer than holdMaxMs, in the queue neither", async () => {
   expect(impatient.figures.withoutPrimaryMs).toBeGreaterThan(0);
   await impatient.end();
 });
+
+it("a SET whose answer is lost is sent again", async () => {
+  for (let at = 0; at < 60; at += 4) {
+    const client = await pool.connect();
+    proxy.arm("to-client", at);
+    await client.query("SET work_mem = '3MB'");
+    proxy.disarm();
+    client.release(true);
+  }
+});
+
+it("the pool prunes its markers, all but those in work", async () => {
+  const busy = make({ max: 8 });
+  const holder = await busy.connect();
+  await holder.query("BEGIN");
+  await holder.query("INSERT INTO kept (key) VALUES ('held')");
+  const rows = async (): Promise<number> =>
+    Number((await direct.query("SELECT count(*) AS n FROM understudy.commit_outcome")).rows[0]?.n);
+  const before = await rows();
+  await Promise.all(
+    Array.from({ length: 7 }, async () => {
+      for (let n = 0; n < 400; n++) await busy.query("INSERT INTO kept (key) VALUES ('many')");
+    }),
+  );
+  await eventually(async () => (await rows()) < before + 1_000, { describe: "markers are pruned" });
+  await holder.query("COMMIT");
+  holder.release();
+  await busy.end();
+});

@@ -26,7 +26,7 @@ import type { Statement } from "../statements/statement.ts";
 import { resultOfTag, type ClientQuery, type Results } from "./client-query.ts";
 import type { ClientSession } from "./client-session.ts";
 import { planLoss } from "./loss-plan.ts";
-import { mayEndTransaction } from "./statement-rules.ts";
+import { mayEndTransaction, touchesSessionOnly } from "./statement-rules.ts";
 import { replay, ReplayConflictError } from "./replay.ts";
 import { knownResult } from "./known-result.ts";
 import type { TransactionRecord } from "./transaction-record.ts";
@@ -80,7 +80,9 @@ export class Recovery {
         await session.reconnect(this.#deadlineMs);
         return send;
       case "prove-then-send":
-        await this.#prove(query.use === undefined ? [] : [query.use.statement]);
+        await this.#prove(
+          query.use === undefined || touchesSessionOnly(query.use.statement) ? [] : [query.use.statement],
+        );
         return send;
       case "resolve-statement":
         return this.#resolveStatement();

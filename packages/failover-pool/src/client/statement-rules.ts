@@ -22,6 +22,11 @@ const writesNothing: ReadonlySet<StatementKind> = new Set([
 export const mayWrite = (statement: Statement): boolean =>
   statement.kind === "several" ? statement.parts.some(mayWrite) : !writesNothing.has(statement.kind);
 
+const ofSession: ReadonlySet<StatementKind> = new Set(["session", "listen", "unlisten", "empty"]);
+
+/** Whatever it did went away with the session that was lost. */
+export const touchesSessionOnly = ({ kind }: Statement): boolean => ofSession.has(kind);
+
 const controls: ReadonlySet<StatementKind> = new Set(["begin", "commit", "rollback", "two-phase"]);
 
 /** Transaction control inside a longer text, or a two-phase commit: a transaction may end there, unseen. */

@@ -26,17 +26,21 @@ export class StatementUses {
   readonly #uses = new Map<string, StatementUse>();
   #names = 0;
 
-  constructor(private readonly marker: CommitMarkerTable) {}
+  constructor(
+    private readonly marker: CommitMarkerTable,
+    /** The pool's own, of which nobody waits for the outcome. */
+    private readonly unmarked: ReadonlySet<string>,
+  ) {}
 
   of(text: string): StatementUse {
     const known = this.#uses.get(text);
     if (known !== undefined) return known;
     const statement = analyseStatement(text);
+    const isMarked = (statement.kind === "write" || statement.kind === "call") && !this.unmarked.has(text);
     const use: StatementUse = {
       statement,
-      autocommit: autocommitRoute(statement),
-      marked:
-        statement.kind === "write" || statement.kind === "call" ? markedStatement(statement, this.marker) : undefined,
+      autocommit: this.unmarked.has(text) ? "other" : autocommitRoute(statement),
+      marked: isMarked ? markedStatement(statement, this.marker) : undefined,
       markedName: undefined,
       uses: 0,
     };

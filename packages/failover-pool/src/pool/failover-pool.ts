@@ -50,7 +50,6 @@ interface PgPoolInternals {
 }
 const pgPool = pg.Pool.prototype as unknown as PgPoolInternals;
 
-const pruneEveryMs = 15_000;
 const noop = (): void => undefined;
 
 export class FailoverPool extends pg.Pool {
@@ -58,7 +57,6 @@ export class FailoverPool extends pg.Pool {
   readonly #waitMaxMs: number;
   readonly #pruning: MarkerPruning;
   #watch: NodeJS.Timeout | undefined;
-  #prunedAtMs = performance.now();
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: FailoverPoolOptions = {}) {
@@ -228,8 +226,6 @@ export class FailoverPool extends pg.Pool {
     const { finder, connections } = this.#core;
     if (finder.isSeeking) this.#endHolding();
     else if (lookForSilence(connections)) void finder.doubt();
-    if (this.idleCount === 0 || performance.now() - this.#prunedAtMs < pruneEveryMs) return;
-    this.#prunedAtMs = performance.now();
     void this.#pruning.prune();
   }
 

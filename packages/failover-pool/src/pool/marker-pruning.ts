@@ -1,12 +1,16 @@
 /** Removes markers that nobody asks for any more (rules and proof: docs/decisions/0007). */
 import type { PoolCore } from "./pool-core.ts";
 
+/** A range of the index: some microseconds for each row, off the callers' way. */
 const mostAtOnce = 20_000;
-const leastAtOnce = 500;
+const leastAtOnce = 2_000;
+/** What an idle pool has left is taken away all the same. */
+const leastEveryMs = 30_000;
 
 export class MarkerPruning {
   #prunedTo = 1;
-  #nextOldAtMs = 0;
+  #prunedAtMs = performance.now();
+  #nextOldAtMs = performance.now() + 60_000 * Math.random();
   #isRunning = false;
 
   constructor(
@@ -23,7 +27,9 @@ export class MarkerPruning {
     this.#isRunning = true;
     try {
       const to = Math.min(this.#settledTo(), this.#prunedTo + mostAtOnce);
-      if (to - this.#prunedTo >= leastAtOnce) {
+      const isTime = performance.now() - this.#prunedAtMs >= leastEveryMs;
+      if (to - this.#prunedTo >= leastAtOnce || (isTime && to > this.#prunedTo)) {
+        this.#prunedAtMs = performance.now();
         await this.run(core.marker.pruneSettled, [core.keys.keyOf(this.#prunedTo), core.keys.keyOf(to)]);
         this.#prunedTo = to;
       }

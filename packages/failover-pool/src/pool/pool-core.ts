@@ -31,7 +31,8 @@ export interface PoolCounters {
 }
 
 const defaultConnectMs = 5_000;
-const askPatienceMs = 1_000;
+/** A server under load may need long for a new connection; rounds of questions do not wait for it. */
+const askPatienceMs = 2_000;
 
 export class PoolCore {
   readonly holdMaxMs: number;
@@ -69,11 +70,14 @@ export class PoolCore {
     this.markers = new MarkerStore(options.markerTable, this.marker, (reason) =>
       this.events.emit("continuityUnavailable", reason),
     );
-    this.uses = new StatementUses({
-      table: this.marker.table,
-      columns: ["operation", "attempt"],
-      counted: { column: "affected", types: ["uuid", "integer"] },
-    });
+    this.uses = new StatementUses(
+      {
+        table: this.marker.table,
+        columns: ["operation", "attempt"],
+        counted: { column: "affected", types: ["uuid", "integer"] },
+      },
+      new Set([this.marker.pruneSettled, this.marker.pruneOld]),
+    );
     this.finder = new PrimaryFinder({
       hosts: this.hosts,
       expectedSystem: options.expectedSystemIdentifier,
