@@ -80,7 +80,8 @@ describe("preparing the database", () => {
   it("makes exactly the tables that the entities describe", async () => {
     const context = await rig.accepted();
     await application.prepare(context);
-    const source = await createDataSource(context, { purpose: "serving" }).initialize();
+    const { source, close } = createDataSource(context, { purpose: "serving" });
+    await source.initialize();
     try {
       const differences = async () =>
         (await source.driver.createSchemaBuilder().log()).upQueries.map(({ query }) => query);
@@ -89,18 +90,19 @@ describe("preparing the database", () => {
       await rig.pool.query("ALTER TABLE order_entry.items ALTER COLUMN price_cents TYPE bigint");
       expect(await differences()).not.toEqual([]);
     } finally {
-      await source.destroy();
+      await close();
     }
   });
 
   it("can undo its migrations and make them again", async () => {
     const context = await rig.accepted();
     await application.prepare(context);
-    const source = await createDataSource(context, { purpose: "serving" }).initialize();
+    const { source, close } = createDataSource(context, { purpose: "serving" });
+    await source.initialize();
     try {
       await source.undoLastMigration();
     } finally {
-      await source.destroy();
+      await close();
     }
     const { rows } = await rig.pool.query(
       "SELECT table_name FROM information_schema.tables WHERE table_schema = 'order_entry'",

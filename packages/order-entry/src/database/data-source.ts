@@ -1,6 +1,7 @@
 import type { ApplicationContext } from "@understudy/runtime";
+import { FailoverPool, type FailoverPoolOptions } from "@understudy/failover-pool";
 import { failoverPg } from "@understudy/failover-pool/typeorm";
-import { poolOptions } from "@understudy/runtime";
+import { poolOptions, watchPool } from "@understudy/runtime";
 import { DataSource } from "typeorm";
 import { Customer } from "../entities/customer.ts";
 import { District } from "../entities/district.ts";
@@ -25,6 +26,12 @@ const idleInTransactionTimeoutMs = 5_000;
 /** A statement that takes longer than this is no order's. */
 const queryTimeoutMs = 10_000;
 
+export interface PooledDataSource {
+  readonly source: DataSource;
+  /** Ends its pool too, also when it was never initialised. */
+  readonly close: () => Promise<void>;
+}
+
 export interface DataSourcePurpose {
   /** serving: bounded waits for requests. preparing: migrations and first data, which may take as long as they need. */
   readonly purpose: "serving" | "preparing";
@@ -35,10 +42,18 @@ export interface DataSourcePurpose {
  * options, so addresses, password, limits and the `verify` hook, which introduces and checks the incarnation, all arrive
  * there.
  */
-export function createDataSource(context: DatabaseContext, { purpose }: DataSourcePurpose): DataSource {
-  return new DataSource({
+export function createDataSource(context: DatabaseContext, { purpose }: DataSourcePurpose): PooledDataSource {
+  const pools: FailoverPool[] = [];
+  class WatchedPool extends FailoverPool {
+    constructor(options: FailoverPoolOptions) {
+      super(options);
+      pools.push(this);
+      watchPool(this, context.database, context.log);
+    }
+  }
+  const source = new DataSource({
     type: "postgres",
-    driver: failoverPg,
+    driver: Object.create(failoverPg, { Pool: { value: WatchedPool, enumerable: true } }) as typeof failoverPg,
     schema: schemaName,
     extra: {
       ...poolOptions(context.database, context.identity, { assertsStanding: true }),
@@ -71,4 +86,12 @@ export function createDataSource(context: DatabaseContext, { purpose }: DataSour
     synchronize: false,
     logging: false,
   });
+  return {
+    source,
+    close: async () => {
+      if (source.isInitialized) await source.destroy();
+      // A pool whose first connection failed is forgotten by TypeORM, and would look for its primary for ever.
+      await Promise.all(pools.filter((pool) => !pool.ending).map((pool) => pool.end()));
+    },
+  };
 }

@@ -11,12 +11,10 @@
  * - What the pool gave up after it held its caller is told; whoever asked repeats with the same Idempotency-Key.
  */
 import { Injectable, type OnModuleDestroy } from "@nestjs/common";
-import type { FailoverPool } from "@understudy/failover-pool";
-import { Backoff, OperationalError, pause, watchPool } from "@understudy/runtime";
+import { Backoff, OperationalError, pause } from "@understudy/runtime";
 import type { PoolClient, QueryResult } from "pg";
-import type { DataSource, EntityManager } from "typeorm";
-import type { PostgresDriver } from "typeorm/driver/postgres/PostgresDriver.js";
-import { createDataSource, type DatabaseContext } from "./data-source.ts";
+import type { EntityManager } from "typeorm";
+import { createDataSource, type DatabaseContext, type PooledDataSource } from "./data-source.ts";
 import { kindOfDatabaseError } from "./database-error.ts";
 
 /** What a transaction's work wants to become of it. */
@@ -31,15 +29,15 @@ const repeatWithinMs = 5_000;
 
 @Injectable()
 export class OrderDatabase implements OnModuleDestroy {
-  #source: Promise<DataSource> | undefined;
+  #open: Promise<PooledDataSource> | undefined;
   #closed = false;
 
   constructor(private readonly context: DatabaseContext) {}
 
   async onModuleDestroy(): Promise<void> {
     this.#closed = true;
-    const source = await this.#source?.catch(() => undefined);
-    await source?.destroy();
+    const open = await this.#open?.catch(() => undefined);
+    await open?.close();
   }
 
   /** Runs reads through TypeORM on one connection. */
@@ -84,7 +82,7 @@ export class OrderDatabase implements OnModuleDestroy {
   }
 
   async #connected<Value>(work: (client: PoolClient, manager: EntityManager) => Promise<Value>): Promise<Value> {
-    const source = await this.#open();
+    const { source } = await this.#opened();
     const runner = source.createQueryRunner();
     try {
       return await work((await runner.connect()) as PoolClient, runner.manager);
@@ -93,18 +91,23 @@ export class OrderDatabase implements OnModuleDestroy {
     }
   }
 
-  #open(): Promise<DataSource> {
+  #opened(): Promise<PooledDataSource> {
     if (this.#closed) throw new OperationalError("unavailable", "The order entry is being stopped.");
-    this.#source ??= createDataSource(this.context, { purpose: "serving" })
-      .initialize()
-      .then((source) => {
-        watchPool((source.driver as PostgresDriver).master as FailoverPool, this.context.database, this.context.log);
-        return source;
-      })
-      .catch((error: unknown) => {
-        this.#source = undefined;
-        throw error;
-      });
-    return this.#source;
+    this.#open ??= this.#connect().catch((error: unknown) => {
+      this.#open = undefined;
+      throw error;
+    });
+    return this.#open;
+  }
+
+  async #connect(): Promise<PooledDataSource> {
+    const created = createDataSource(this.context, { purpose: "serving" });
+    try {
+      await created.source.initialize();
+      return created;
+    } catch (error) {
+      await created.close();
+      throw error;
+    }
   }
 }

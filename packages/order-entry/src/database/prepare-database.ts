@@ -16,7 +16,7 @@ const advisoryLock = 0xe2a5_61b0;
  * @throws OperationalError `database-unavailable` when the database is away; trying again is right.
  */
 export async function prepareDatabase(context: DatabaseContext, firstData: FirstDataSettings): Promise<void> {
-  const source = createDataSource(context, { purpose: "preparing" });
+  const { source, close } = createDataSource(context, { purpose: "preparing" });
   try {
     await source.initialize();
     const runner = source.createQueryRunner();
@@ -27,13 +27,14 @@ export async function prepareDatabase(context: DatabaseContext, firstData: First
     }
   } catch (error) {
     const kind = kindOfDatabaseError(error);
-    if (kind !== "lost" && kind !== "busy") throw error;
+    // The advisory lock ends with its connection, so what was lost here is begun again as a whole.
+    if (kind === "fault" || kind === "refused") throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new OperationalError("database-unavailable", `The order entry cannot prepare its database: ${reason}`, {
       cause: error,
     });
   } finally {
-    if (source.isInitialized) await source.destroy();
+    await close();
   }
 }
 
