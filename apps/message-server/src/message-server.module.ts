@@ -41,8 +41,8 @@ import { StatusController } from "./status/status.controller.ts";
 
 const BUCKETS = Symbol("BUCKETS");
 
-/** Whoever asks the leader for something in PostgreSQL (a registration) asks again by itself: no reason to hold long. */
-const holdForDatabaseMs = 3_000;
+/** Whoever asks the leader for something in PostgreSQL (a registration) waits 2 s for the answer, and asks again itself. */
+const holdForDatabaseMs = 1_500;
 
 /** The composition root: the one place that chooses implementations. */
 @Module({})
