@@ -69,16 +69,21 @@ export function describeRun({ plan, supervisor, url, ...facts }: RunFacts): RunF
 }
 
 export class RunFileWriter {
+  #isOver = false;
+
   constructor(private readonly path: string) {}
 
   write(content: RunFile): void {
+    if (this.#isOver) return;
     const draft = `${this.path}.new`;
     // It holds the database's password, so only its owner reads it.
     writeFileSync(draft, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
     renameSync(draft, this.path);
   }
 
+  /** For good: what a process says while it ends may come later. */
   remove(): void {
+    this.#isOver = true;
     rmSync(this.path, { force: true });
   }
 }

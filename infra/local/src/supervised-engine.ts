@@ -123,6 +123,8 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
   }
 
   #hear(message: unknown): void {
+    // What was still on its way when the keeper ended names an engine that is gone.
+    if (this.keeper.pid === null) return;
     const { data } = childMessage.safeParse(message);
     if (data?.type === "engine" && data.id === this.id) this.#follow(data);
   }
