@@ -160,12 +160,6 @@ const plantedBugs: readonly PlantedBug[] = [
     },
   },
   {
-    bug: "a former primary starts as standby without looking at the history",
-    caughtBy: ["lost", "seen", "progress"],
-    rules: {
-      step: (facts, timing) =>
-        keeperStep(
-          {
             ...facts,
             canFollow: true,
             data: facts.data.kind === "present" ? { ...facts.data, isCleanlyShutDown: true } : facts.data,

@@ -1,7 +1,8 @@
 /**
  * What must hold in every simulated storm.
  *
- *   lost      whoever acknowledges a commit has every commit acknowledged before
+ *   lost      whoever acknowledges a commit has every commit acknowledged before; one on an older timeline than
+ *             somebody acknowledged on may only acknowledge what is on the newer one
  *   seen      whoever acknowledges a commit has everything that a client has ever been shown
  *   fence     a later term never opens a lower timeline, and another primary opens a higher one
  *   alone     (`available`) nobody acknowledges alone unless the entry in the store says that it is alone;
@@ -36,6 +37,8 @@ export class KeeperReferee {
   readonly #seen: number[] = [];
   readonly #everSeen = new Set<number>();
   readonly #checked = new WeakMap<Server, Checked>();
+  /** The server that acknowledged on the highest timeline. */
+  #newest: Server | undefined;
   #opened: { term: number; timeline: number; primary: string } | undefined;
 
   get acknowledged(): number {
@@ -43,7 +46,14 @@ export class KeeperReferee {
   }
 
   acknowledges(member: string, server: Server, record: number, entry: DatabaseEntry | undefined): void {
-    this.has(member, server, "acknowledges");
+    const newest = this.#newest;
+    if (newest === undefined || server.disk.timeline >= newest.disk.timeline) {
+      this.has(member, server, "acknowledges");
+      this.#newest = server;
+    } else if (!newest.disk.log.includes(record)) {
+      // An old primary may still learn that its standbys have a commit, the new primary among them.
+      throw new KeeperViolation("lost", `${member} acknowledges ${record}, which the newer timeline does not have`);
+    }
     this.#acknowledged.push(record);
     if (server.inForce.standbys.length > 0 || entry === undefined) return;
     if (entry.policy === "strict") throw new KeeperViolation("alone", `${member} acknowledges alone under strict`);

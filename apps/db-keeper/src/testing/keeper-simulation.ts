@@ -144,6 +144,8 @@ export class KeeperSimulation {
   constructor(
     private readonly scenario: Scenario,
     private readonly rules: Rules = trueRules,
+    /** Told each step, term and fault, to understand a storm. */
+    private readonly trace: (line: string) => void = () => undefined,
   ) {
     this.#random = new SeededRandom(scenario.seed);
     this.#members = Array.from({ length: scenario.members }, (_, index) => "abcdef"[index] ?? "x");
@@ -284,6 +286,7 @@ export class KeeperSimulation {
         this.#inKeeper(machine, this.#now + 25, () => this.#read(machine));
       } else if (action.kind === "lead") {
         machine.unledSince = undefined;
+        this.#tell(machine, `leads ${JSON.stringify(action.held.lease.content)}`);
         if (machine.server?.isAnswering === true && machine.server.role === "primary")
           machine.primaryTerm = action.held.lease.term;
       } else if (action.kind === "lose") {
@@ -481,8 +484,14 @@ export class KeeperSimulation {
       const plan = this.rules.step(this.#facts(machine), standardKeeperTiming);
       if (plan.do === "nothing") return;
       machine.isBusy = true;
+      this.#tell(machine, JSON.stringify(plan));
       this.#perform(machine, plan);
     });
+  }
+
+  #tell({ member, disk, server }: Machine, what: string): void {
+    const role = server === undefined ? "stopped" : `${server.role}${server.isAnswering ? "" : " starting"}`;
+    this.trace(`${Math.round(this.#now)} ${member} (${role}, ${disk.timeline}:${disk.log.length}) ${what}`);
   }
 
   #finish(machine: Machine): void {
@@ -585,6 +594,7 @@ export class KeeperSimulation {
       machine.older = new Disk();
       machine.older.become(server.disk, true);
       server.promoted();
+      this.#tell(machine, "is promoted");
       this.#report.promotions += 1;
       machine.redundancy = new RedundancyWatch(machine.others);
     });
@@ -744,6 +754,7 @@ export class KeeperSimulation {
     const record = this.#records;
     server.commit(record, () => {
       const entry = this.#store.peek()?.lease.content as DatabaseEntry | undefined;
+      this.#tell(machine, `acknowledges ${record}, waits for ${server.inForce.standbys.join()}`);
       this.#referee.acknowledges(machine.member, server, record, entry);
       if (this.#isCalm) this.#committedInCalm += 1;
     });
@@ -760,6 +771,7 @@ export class KeeperSimulation {
         : (this.#machines[target % this.#machines.length] as Machine);
     const until = this.#now + forMs;
     this.#report.faults += 1;
+    this.#tell(machine, `${kind} for ${forMs} ms`);
     switch (kind) {
       case "kill-postgres":
         return this.#kill(machine);
