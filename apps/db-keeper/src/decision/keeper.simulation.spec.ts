@@ -160,15 +160,6 @@ const plantedBugs: readonly PlantedBug[] = [
     },
   },
   {
-            ...facts,
-            canFollow: true,
-            data: facts.data.kind === "present" ? { ...facts.data, isCleanlyShutDown: true } : facts.data,
-          },
-          timing,
-        ),
-    },
-  },
-  {
     bug: "the first primary of `strict` waits for nobody",
     caughtBy: ["alone"],
     policy: "strict",
