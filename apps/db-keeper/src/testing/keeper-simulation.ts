@@ -805,7 +805,7 @@ export class KeeperSimulation {
       case "restore-old-data":
         // Of a member that the entry counts on: its content is older than anybody can tell once it has caught up with
         // its timeline, so that is left to `restore-counted-data`, after which it never does.
-        if (this.#storedEntry?.inSync.includes(machine.member) === true) return;
+        if (this.#isCounted(machine.member)) return;
         return this.#restore(machine);
       case "restore-counted-data":
         machine.replicationCutUntil = Infinity;
@@ -819,6 +819,14 @@ export class KeeperSimulation {
     if (older === undefined || machine.disk.timeline <= older.timeline) return;
     this.#killKeeper(machine, 500);
     machine.disk.become(older, true);
+  }
+
+  /** In the entry, or on its way into it: some PostgreSQL waits for it. */
+  #isCounted(member: string): boolean {
+    return (
+      this.#storedEntry?.inSync.includes(member) === true ||
+      this.#machines.some(({ server }) => server?.inForce.standbys.includes(member) === true)
+    );
   }
 
   get #storedEntry(): DatabaseEntry | undefined {
