@@ -85,14 +85,17 @@ describe("the message server and its alternate", () => {
         answered += 1;
       }
     })();
-    const result = await call(cluster.connection, switchover, {}, { timeoutMs: 10_000 });
-    expect(result.from.term).toBe(before.term);
-    expect(result.to.holder.id).toBe(other(before.holder.id));
-    expect((await cluster.leader(before.holder.id)).term).toBe(result.to.term);
-    const answeredAtSwitch = answered;
-    await eventually(() => answered > answeredAtSwitch + 10, { withinMs: 5_000, describe: "commands go on" });
-    stop.abort();
-    await asking;
+    try {
+      const result = await call(cluster.connection, switchover, {}, { timeoutMs: 10_000 });
+      expect(result.from.term).toBe(before.term);
+      expect(result.to.holder.id).toBe(other(before.holder.id));
+      expect((await cluster.leader(before.holder.id)).term).toBe(result.to.term);
+      const answeredAtSwitch = answered;
+      await eventually(() => answered > answeredAtSwitch + 10, { withinMs: 5_000, describe: "commands go on" });
+    } finally {
+      stop.abort();
+      await asking;
+    }
   });
 
   it("leaves no request without an answer when it hands over", async () => {

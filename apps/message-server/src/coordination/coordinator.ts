@@ -61,7 +61,8 @@ const leaderBeatEveryMs = 250;
 const placementEveryMs = 10_000;
 // Nobody waits for the history, and evidence may take the way over another NATS node.
 const evidenceWaitMs = 1_500;
-const alternateSilentMs = 1_500;
+// Heard of within the time after which silence begins to count against anybody.
+const alternateSilentMs = 3_000;
 const successorWaitMs = 1_000;
 
 const leads = new Gauge({ name: "understudy_message_server_leads", help: "1 while this process leads" });
