@@ -608,12 +608,15 @@ export class KeeperSimulation {
   #setWaits(machine: Machine, waitsFor: SynchronousStandbys): void {
     const { server } = machine;
     if (server === undefined) return this.#finish(machine);
+    server.configured = waitsFor;
     const isFewer =
+      server.waitsFor.count === server.waitsFor.standbys.length &&
       waitsFor.standbys.every((member) => server.waitsFor.standbys.includes(member)) &&
       waitsFor.count === waitsFor.standbys.length;
     const apply = (until: number) =>
       this.#agenda.at(this.#now + this.#random.between(0, until), () => {
-        server.inForce = waitsFor;
+        // Whoever reads its configuration late reads the newest.
+        server.inForce = server.configured;
         server.release();
       });
     if (isFewer) {

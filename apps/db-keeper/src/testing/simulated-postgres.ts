@@ -63,6 +63,8 @@ export class Server {
   joinPosition: number | undefined;
   /** What commits really wait for; what the keeper knows follows it. */
   inForce: SynchronousStandbys;
+  /** What its configuration says. */
+  configured: SynchronousStandbys;
   #waiting: Waiting[] = [];
   /** What a client that reads everything sees: all before the first commit that still waits. */
   visible = 0;
@@ -77,6 +79,7 @@ export class Server {
     public upstream: string | undefined,
   ) {
     this.inForce = waitsFor;
+    this.configured = waitsFor;
     disk.isClean = false;
   }
 
