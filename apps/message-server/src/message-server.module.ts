@@ -42,7 +42,7 @@ import { StatusController } from "./status/status.controller.ts";
 const BUCKETS = Symbol("BUCKETS");
 
 /** Whoever asks the leader for something in PostgreSQL (a registration) waits 2 s for the answer, and asks again itself. */
-const holdForDatabaseMs = 1_500;
+const holdForDatabaseMs = 1_000;
 
 /** The composition root: the one place that chooses implementations. */
 @Module({})

@@ -21,6 +21,7 @@ export class CutProxy {
   #cut: Cut | undefined;
   #late: { readonly upstream: Socket; readonly bytes: Buffer[] } | undefined;
   readonly bytes: Record<CutDirection, number> = { "to-server": 0, "to-client": 0 };
+  readonly #kept: Socket[] = [];
   #refuses = false;
   cuts = 0;
 
@@ -62,7 +63,13 @@ export class CutProxy {
     const late = this.#late;
     this.#late = undefined;
     if (late === undefined || late.upstream.destroyed) return;
+    this.#kept.push(late.upstream);
     for (const bytes of late.bytes) late.upstream.write(bytes);
+  }
+
+  /** Ends what `keep` left open at the server, as its keepalive would in the end. */
+  dropKept(): void {
+    for (const upstream of this.#kept.splice(0)) upstream.destroy();
   }
 
   get heldBackBytes(): number {
