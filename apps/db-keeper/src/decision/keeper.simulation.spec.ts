@@ -13,8 +13,8 @@ import { entryOnTaking, mayTake } from "./entry-rules.ts";
 import type { KeeperFacts, PostgresFacts } from "./facts.ts";
 import { keeperStep, type KeeperPlan } from "./keeper-step.ts";
 
-// Some 15 ms each on an idle core; the drill runs more.
-const runs = Number(process.env["UNDERSTUDY_SIMULATION_RUNS"] ?? 3_000);
+// Some 7 ms each on an idle core.
+const runs = Number(process.env["UNDERSTUDY_SIMULATION_RUNS"] ?? 10_000);
 const seed = Number(process.env["UNDERSTUDY_SIMULATION_SEED"] ?? Date.now() % 2 ** 31);
 
 const scenarios: fc.Arbitrary<Scenario> = fc.record({
