@@ -26,7 +26,8 @@ import { Peers } from "../telling/peers.ts";
 import { CloneJob } from "./clone-job.ts";
 import { Keeper } from "./keeper.ts";
 
-const placementEveryMs = 10_000;
+// A node that comes back leaves the stream where it fled to, until somebody looks: the next fault may come soon.
+const placementEveryMs = 1_000;
 
 export class ManagedKeeper implements OnApplicationBootstrap {
   readonly #keeper: Keeper;
@@ -203,15 +204,16 @@ export class ManagedKeeper implements OnApplicationBootstrap {
     const { UNDERSTUDY_NATS_NODE: ownNode, UNDERSTUDY_NATS_NODES_OF_MEMBERS: ofMembers } = this.context.configuration;
     if (ownNode === undefined) return;
     const { elector } = this.#keeper;
-    let hurry = new AbortController();
-    elector.on("lead", () => hurry.abort());
+    const move = async (): Promise<void> => {
+      if (elector.leading === undefined) return;
+      await keepLeaseElsewhere(this.context.nats.main, this.role, ownNode, ofMembers).catch((error: Error) =>
+        this.context.log.debug({ reason: error.message }, "the lease's stream was not moved"),
+      );
+    };
+    elector.on("lead", () => void move());
     while (!signal.aborted) {
-      hurry = new AbortController();
-      if (elector.leading !== undefined)
-        await keepLeaseElsewhere(this.context.nats.main, this.role, ownNode, ofMembers).catch((error: Error) =>
-          this.context.log.debug({ reason: error.message }, "the lease's stream was not moved"),
-        );
-      await pause(placementEveryMs, AbortSignal.any([signal, hurry.signal]));
+      await move();
+      await pause(placementEveryMs, signal);
     }
   }
 }

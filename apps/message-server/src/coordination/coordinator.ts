@@ -58,7 +58,8 @@ import { persistently } from "./persistently.ts";
 import { takeoverRecord } from "./takeover-record.ts";
 
 const leaderBeatEveryMs = 250;
-const placementEveryMs = 10_000;
+// A node that comes back leaves streams where they fled to, until somebody looks: the next fault may come soon.
+const placementEveryMs = 2_000;
 // Nobody waits for the history, and evidence may take the way over another NATS node.
 const evidenceWaitMs = 1_500;
 // Heard of within the time after which silence begins to count against anybody.
