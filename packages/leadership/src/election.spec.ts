@@ -447,3 +447,24 @@ describe("the content of a lease", () => {
     expect(run.swap).toBeUndefined();
   });
 });
+
+describe("a leader that hands over while a renewal is on its way", () => {
+  it("stops acting at once, and gives away from the revision that the renewal made", () => {
+    const run = leader().on(tick, 800).on(tick, 800);
+    const renewal = run.swaps;
+    run.on({ kind: "release", to: "other" });
+    expect(run.kinds).toEqual(["lose"]);
+    expect(run.mayAct).toBe(false);
+    run.on({ kind: "swapped", swap: renewal, revision: 2 });
+    expect(run.swap).toMatchObject({ expectedRevision: 2, lease: { status: "released", handTo: "other" } });
+    expect(run.on(swapped(run, 3)).kinds).toEqual(["released"]);
+  });
+
+  it("reads where the renewal was refused or is not answered", () => {
+    const run = leader().on(tick, 800).on(tick, 800);
+    run.on({ kind: "release", to: undefined }).on(unknown(run));
+    expect(run.kinds).toEqual(["read"]);
+    run.on(observed({ lease: leaseOf(me, 1, { renewal: 1 }), revision: 2 }));
+    expect(run.swap).toMatchObject({ expectedRevision: 2, lease: { status: "released" } });
+  });
+});

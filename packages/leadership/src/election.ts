@@ -291,8 +291,13 @@ function whileLeading(state: Leading, event: ElectionEvent, setting: ElectionSet
       return stay({ ...state, renewal: undefined }, { kind: "read" });
     case "release": {
       // L7: stops acting first, then gives away.
+      const lose: ElectionAction = { kind: "lose", held: state.held, reason: "handed over" };
+      if (state.renewal !== undefined) {
+        // Its answer tells the revision to swap from; without it the store would refuse.
+        return stay({ kind: "releasing", held: state.held, to: event.to, swap: state.renewal }, lose);
+      }
       const { state: releasing, actions } = giveAway(state.held, event.to, setting);
-      return stay(releasing, { kind: "lose", held: state.held, reason: "handed over" }, ...actions);
+      return stay(releasing, lose, ...actions);
     }
     default:
       return stay(state);
@@ -319,9 +324,13 @@ function giveAway(held: SeenLease, to: string | undefined, { now, nextSwap }: El
 function whileReleasing(state: Releasing, event: ElectionEvent, setting: ElectionSetting): Step {
   const { now, me } = setting;
   switch (event.kind) {
-    case "swapped":
+    case "swapped": {
       if (event.swap !== state.swap?.id) return stay(state);
-      return stay(following({ lease: state.swap.lease, revision: event.revision }, now, false), { kind: "released" });
+      const stored = { lease: state.swap.lease, revision: event.revision };
+      return stored.lease.status === "released"
+        ? stay(following(stored, now, false), { kind: "released" })
+        : giveAway(stored, state.to, setting); // the last renewal of the term
+    }
     case "swap-refused":
     case "swap-unknown":
       if (event.swap !== state.swap?.id) return stay(state);
