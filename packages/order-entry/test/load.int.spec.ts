@@ -38,8 +38,7 @@ describe("orders of many clients", () => {
     expect(await checkConsistency(rig.pool)).toEqual([]);
     expect(report.refused).toBe(0);
     expect(report.reasons["status 500"]).toBeUndefined();
-    // Some orders met the kills and were repeated.
-    expect(report.repeated).toBeGreaterThan(0);
+    // Whether any client had to ask again is chance: the pool holds orders, and settles those whose COMMIT met a kill.
   });
 
   it("may share one ledger over several servers", async () => {
