@@ -63,12 +63,16 @@ export class LeaderSubjects {
   }
 
   #refuse(message: Msg): void {
-    message.respond(
-      encodeRefusal(message.string(), {
-        code: "not-leader",
-        message: `${this.id} does not lead any more.`,
-        retryable: true,
-      }),
-    );
+    try {
+      message.respond(
+        encodeRefusal(message.string(), {
+          code: "not-leader",
+          message: `${this.id} does not lead any more.`,
+          retryable: true,
+        }),
+      );
+    } catch {
+      // Not a request of ours, or the connection is closed by now, as at a stop: nobody can be answered.
+    }
   }
 }
