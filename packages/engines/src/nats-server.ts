@@ -50,15 +50,32 @@ async function monitor(options: Addresses, path: string, signal: AbortSignal): P
   return body;
 }
 
-/** Aborts when `signal` does, or when one attempt takes too long. */
-const attempt = (signal: AbortSignal | undefined): AbortSignal =>
-  AbortSignal.any([AbortSignal.timeout(attemptMs), ...(signal ? [signal] : [])]);
+/**
+ * Runs one attempt with a signal that aborts when `signal` does, or when it takes too long. By hand:
+ * `AbortSignal.any` and `AbortSignal.timeout` may be collected as garbage before they fire (Node 20).
+ */
+async function attempt<Value>(
+  signal: AbortSignal | undefined,
+  run: (over: AbortSignal) => Promise<Value>,
+): Promise<Value> {
+  const over = new AbortController();
+  const abort = () => over.abort();
+  const timer = setTimeout(abort, attemptMs);
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted === true) abort();
+  try {
+    return await run(over.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
 
 /** Resolves when the node greets clients and its JetStream runs. Rejects when `signal` aborts. */
 export function natsServerReady(options: Addresses, signal?: AbortSignal): Promise<void> {
   return until(options.name, signal, async () => {
-    await greeted(options.host ?? defaultHost, options.clientPort, attempt(signal));
-    await monitor(options, "/healthz?js-enabled-only=true", attempt(signal));
+    await attempt(signal, (over) => greeted(options.host ?? defaultHost, options.clientPort, over));
+    await attempt(signal, (over) => monitor(options, "/healthz?js-enabled-only=true", over));
   });
 }
 
@@ -95,7 +112,7 @@ export function jetStreamReady(nodes: readonly (Addresses & NatsAccess)[], signa
   const [first] = nodes;
   if (first === undefined) return Promise.resolve();
   return until("JetStream", signal, async () => {
-    if (nodes.length > 1) await expectLeader(nodes, attempt(signal));
+    if (nodes.length > 1) await attempt(signal, (over) => expectLeader(nodes, over));
     await jetStreamRequest(first, "CREATE", {
       name: probeStream,
       subjects: [probeStream],

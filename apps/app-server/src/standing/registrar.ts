@@ -78,6 +78,7 @@ export class Registrar {
   /** An answer that is still under way changes nothing any more. */
   stop(): void {
     this.#abort.abort();
+    this.#wake.abort();
   }
 
   async #run(): Promise<void> {
@@ -85,7 +86,7 @@ export class Registrar {
     while (!this.#abort.signal.aborted) {
       const round = new AbortController();
       this.#wake = round;
-      await this.#round(backoff, AbortSignal.any([this.#abort.signal, round.signal]));
+      await this.#round(backoff, round.signal);
       round.abort();
     }
   }
