@@ -18,7 +18,14 @@ import { signalTree } from "@understudy/engines";
 import { pause } from "@understudy/runtime/wait";
 import type { LogFile } from "./log-file.ts";
 import { birthOf } from "./process-birth.ts";
-import type { ProcessEvents, ProcessState, ProgramPlace, Supervised } from "./supervised.ts";
+import {
+  frozen,
+  thawed,
+  type ProcessEvents,
+  type ProcessState,
+  type ProgramPlace,
+  type Supervised,
+} from "./supervised.ts";
 
 type EngineMessage = Extract<ChildMessage, { type: "engine" }>;
 
@@ -88,17 +95,16 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
   }
 
   freeze(): boolean {
-    const state = this.#state;
-    if ((state.kind !== "running" && state.kind !== "starting") || state.pid === null) return false;
-    if (!this.#signal("SIGSTOP")) return false;
-    this.#become({ kind: "frozen", pid: state.pid, startedAt: state.startedAt, was: state.kind });
+    const next = frozen(this.#state);
+    if (next === undefined || !this.#signal("SIGSTOP")) return false;
+    this.#become(next);
     return true;
   }
 
   thaw(): boolean {
-    const state = this.#state;
-    if (state.kind !== "frozen" || !this.#signal("SIGCONT")) return false;
-    this.#become({ kind: state.was, pid: state.pid, startedAt: state.startedAt });
+    const next = thawed(this.#state);
+    if (next === undefined || !this.#signal("SIGCONT")) return false;
+    this.#become(next);
     return true;
   }
 

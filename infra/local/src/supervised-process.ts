@@ -23,7 +23,14 @@ import type { Socket } from "node:net";
 import { signalTree, type SpawnSpec } from "@understudy/engines";
 import { tellingLine, type LogFile } from "./log-file.ts";
 import { afterEnding, type RestartPolicy } from "./restart-policy.ts";
-import type { ProcessEvents, ProcessState, ProgramPlace, Supervised } from "./supervised.ts";
+import {
+  frozen,
+  thawed,
+  type ProcessEvents,
+  type ProcessState,
+  type ProgramPlace,
+  type Supervised,
+} from "./supervised.ts";
 
 /** How a process is started and how it shows that it serves. */
 export interface Program extends ProgramPlace {
@@ -97,17 +104,16 @@ export class SupervisedProcess extends EventEmitter<ProcessEvents> implements Su
   }
 
   freeze(): boolean {
-    const state = this.#state;
-    if ((state.kind !== "running" && state.kind !== "starting") || state.pid === null) return false;
-    if (!this.#signal("SIGSTOP")) return false;
-    this.#become({ kind: "frozen", pid: state.pid, startedAt: state.startedAt, was: state.kind });
+    const next = frozen(this.#state);
+    if (next === undefined || !this.#signal("SIGSTOP")) return false;
+    this.#become(next);
     return true;
   }
 
   thaw(): boolean {
-    const state = this.#state;
-    if (state.kind !== "frozen" || !this.#signal("SIGCONT")) return false;
-    this.#become({ kind: state.was, pid: state.pid, startedAt: state.startedAt });
+    const next = thawed(this.#state);
+    if (next === undefined || !this.#signal("SIGCONT")) return false;
+    this.#become(next);
     return true;
   }
 

@@ -21,6 +21,16 @@ export type ProcessState =
   | { readonly kind: "ending"; readonly pid: number; readonly startedAt: number; readonly by: "kill" | "stop" }
   | { readonly kind: "waiting"; readonly waitMs: number };
 
+/** The state in which `state` would stand still; undefined where there is nothing to freeze. */
+export const frozen = (state: ProcessState): ProcessState | undefined =>
+  (state.kind === "running" || state.kind === "starting") && state.pid !== null
+    ? { kind: "frozen", pid: state.pid, startedAt: state.startedAt, was: state.kind }
+    : undefined;
+
+/** The state in which a frozen one goes on; undefined where it is not frozen. */
+export const thawed = (state: ProcessState): ProcessState | undefined =>
+  state.kind === "frozen" ? { kind: state.was, pid: state.pid, startedAt: state.startedAt } : undefined;
+
 export interface ProcessEnding {
   /** Absent when it could not even be started. */
   readonly pid: number | undefined;
