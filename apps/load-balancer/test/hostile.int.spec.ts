@@ -48,7 +48,7 @@ const refused: [string, string, number][] = [
   ["no HTTP", "nonsense\r\n\r\n", 400],
   ["HTTP/2 in clear", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400],
   ["an unknown version", "GET / HTTP/9.9\r\nHost: x\r\n\r\n", 400],
-  ["an unknown method", "HACK / HTTP/1.1\r\nHost: x\r\n\r\n", 400],
+  ["an unknown method", "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 400],
   ["TLS to the plain port", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400],
   ["a target with a blank", "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400],
   ["a target with raw bytes", "GET /\xfe\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400],
