@@ -56,7 +56,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "a cancelled wait for the standby is taken for an answer",
-    file: `${pool}/src/client/failover-client.ts`,
+    file: `${pool}/src/client/statement-runner.ts`,
     right: "if (connection?.syncWaitWasCancelled === true) {",
     wrong: "if (connection === undefined) {",
     test: { path: `${pool}/test/forced-outcome.int.spec.ts`, name: "cancelled wait" },
@@ -64,7 +64,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "a replay is not compared with what the caller saw",
     file: `${pool}/src/client/replay.ts`,
-    right: "if (query.digest?.value === recorded.digest) continue;",
+    right: "if (query.digest?.isSame(recorded.digest) === true) continue;",
     wrong: "if (error === undefined) continue;",
     test: { path: `${pool}/test/typeorm.int.spec.ts`, name: "changed between run and replay" },
   },

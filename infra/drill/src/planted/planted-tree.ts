@@ -29,6 +29,20 @@ interface JestReport {
   }[];
 }
 
+/** The text with the bug in it. @throws Error when what the bug replaces does not stand there exactly once. */
+function withBug({ name, file, right, wrong }: PlantedBug, text: string): string {
+  const pieces = text.split(right);
+  if (pieces.length !== 2) {
+    throw new Error(
+      `"${name}" does not fit ${file}: what it replaces stands there ${pieces.length - 1} times. Bring it up to date.`,
+    );
+  }
+  return pieces.join(wrong);
+}
+
+/** The repository's own file with the bug in it, in memory only. @throws Error when the bug no longer fits the code. */
+export const plantedText = (bug: PlantedBug): string => withBug(bug, readFileSync(join(repository, bug.file), "utf8"));
+
 export class PlantedTree {
   readonly #folder: TemporaryFolder;
 
@@ -61,13 +75,7 @@ export class PlantedTree {
   async try(bug: PlantedBug, timeoutMs = 300_000): Promise<TestRun> {
     const path = join(this.#folder.path, bug.file);
     const right = readFileSync(path, "utf8");
-    const pieces = right.split(bug.right);
-    if (pieces.length !== 2) {
-      throw new Error(
-        `"${bug.name}" does not fit ${bug.file}: what it replaces stands there ${pieces.length - 1} times. Bring it up to date.`,
-      );
-    }
-    writeFileSync(path, pieces.join(bug.wrong));
+    writeFileSync(path, withBug(bug, right));
     try {
       return await this.#test(bug, timeoutMs);
     } finally {
