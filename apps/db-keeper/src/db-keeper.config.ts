@@ -49,6 +49,8 @@ export const dbKeeperVariables = {
   UNDERSTUDY_POSTGRES_SUPERUSER: z.string().default("postgres"),
   /** The superuser's password, the same for all instances of the database. */
   UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFileVariable(),
+  /** Folder of initdb and postgres; the ones that npm installed where not given. Read by `engines`. */
+  UNDERSTUDY_POSTGRES_BIN_DIR: z.string().optional(),
   /** Settings of postgresql.conf over ours, as JSON. */
   UNDERSTUDY_POSTGRES_SETTINGS: settings.default({}),
   /** Name of the NATS node on this machine: the lease stream's Raft leader is kept off it (L6). */

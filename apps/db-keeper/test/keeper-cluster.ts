@@ -39,6 +39,8 @@ export interface KeeperClusterOptions {
   readonly natsNodes?: number;
   readonly policy?: DatabaseEntry["policy"];
   readonly variables?: Readonly<Record<string, string>>;
+  /** Where each member's data folder is made, in their order; in a temporary folder when omitted. */
+  readonly dataFolders?: readonly string[];
 }
 
 export interface Machine {
@@ -97,7 +99,7 @@ export class KeeperCluster {
         member,
         keeperId: `db-keeper-${letter}`,
         port,
-        dataDir: join(this.folder.path, member),
+        dataDir: join(this.options.dataFolders?.[index] ?? this.folder.path, member),
         link: await TcpLink.start({ target: { host: "127.0.0.1", port } }),
         keeper: undefined as never,
       });
@@ -219,8 +221,11 @@ export class KeeperCluster {
     }
   }
 
-  writer(everyMs?: number): Writer {
-    const hosts = this.machines.map(({ member, port }) => ({ member, port }));
+  /** Writes to whoever is primary, or to `member` alone. */
+  writer(everyMs?: number, member?: string): Writer {
+    const hosts = this.machines
+      .filter((machine) => member === undefined || machine.member === member)
+      .map((machine) => ({ member: machine.member, port: machine.port }));
     const writer = new Writer(hosts, password, database, everyMs);
     this.#writers.push(writer);
     writer.start();
@@ -233,6 +238,23 @@ export class KeeperCluster {
     const rows = await eventually(() => this.query<{ key: string }>("SELECT key FROM written"), { withinMs: slowMs });
     const there = new Set(rows.map(({ key }) => Number(key)));
     return writer.acknowledged.map(({ key }) => key).filter((key) => !there.has(key));
+  }
+
+  /** FENCE: terms rise, a later term never opens a lower timeline, and another primary opens a higher one. */
+  async fenceBreaches(): Promise<string[]> {
+    const openings = ["initialised", "failover", "switchover", "restarted"];
+    const terms = (await this.history()).filter(({ event }) => openings.includes(event)).map(({ term }) => term);
+    const breaches = terms.flatMap((term, index) =>
+      term < (terms[index - 1] ?? 0) ? [`term ${term} was opened after ${terms[index - 1]}`] : [],
+    );
+    for (const [index, change] of this.primaries.entries()) {
+      const before = this.primaries[index - 1];
+      if (before === undefined || change.term <= before.term) continue;
+      const least = before.timeline + (change.primary === before.primary ? 0 : 1);
+      if (change.timeline < least)
+        breaches.push(`term ${change.term} of ${change.primary} opened timeline ${change.timeline}, not ${least}`);
+    }
+    return breaches;
   }
 
   async history(): Promise<DatabaseHistoryEntry[]> {

@@ -89,6 +89,8 @@ export class Writer {
       password: this.password,
       database: this.database,
       connectionTimeoutMillis: 1_000,
+      // A frozen machine resets nothing.
+      query_timeout: 3_000,
     });
     client.on("error", () => undefined);
     this.#client = client;

@@ -1,6 +1,8 @@
 export { Reaper } from "@understudy/engines";
+export { withClock, type ClockFault } from "./clock-fault.ts";
 export { EngineInstance, type EngineDefinition, type EngineState } from "./engine-instance.ts";
 export { eventually, NotInTimeError, type EventuallyOptions } from "./eventually.ts";
+export { canUseLoopFilesystems, LoopFilesystem } from "./loop-filesystem.ts";
 export { NatsCluster, NatsNode, type NatsClusterOptions } from "./nats-cluster.ts";
 export { canUseNetworkNamespaces, NetworkNamespaces } from "./network-namespaces.ts";
 export { PostgresMember, PostgresPair, type PostgresPairOptions } from "./postgres-pair.ts";

@@ -165,11 +165,11 @@ export class ManagedKeeper implements OnApplicationBootstrap {
     );
     readiness.set("postgres", false, "not running yet");
     this.#instance.on("change", () => {
-      const { facts } = this.#instance;
-      const isReady = facts.kind === "running" && facts.access === "open";
-      readiness.set("postgres", isReady, isReady ? "" : this.#keeper.why);
+      this.#tellReadiness();
       this.#announcer.changed();
     });
+    // Who is in sync stands there.
+    this.#keeper.elector.on("lease", () => this.#tellReadiness());
     process.on("message", this.#hear);
     shutdown.on("hand-over", "database", async () => {
       this.#requests.stop();
@@ -187,6 +187,16 @@ export class ManagedKeeper implements OnApplicationBootstrap {
     this.#requests.start();
     this.#keeper.start();
     void this.#keepLeaseElsewhere(shutdown.signal);
+  }
+
+  /** Ready: clients are served, or would be at once after a takeover. What is renewed in turn waits for this. */
+  #tellReadiness(): void {
+    const { facts } = this.#instance;
+    const { UNDERSTUDY_MEMBER: member } = this.context.configuration;
+    const isOpen = facts.kind === "running" && facts.access === "open";
+    const isReady = isOpen && (facts.role === "primary" || this.#keeper.entry?.inSync.includes(member) === true);
+    const why = isOpen ? "a standby that is not in sync" : this.#keeper.why;
+    this.context.readiness.set("postgres", isReady, isReady ? "" : why);
   }
 
   readonly #hear = (message: unknown): void => {

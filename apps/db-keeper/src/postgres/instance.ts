@@ -409,9 +409,12 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     }
   }
 
-  /** Writes all dirty pages now, so that the stop that follows is short. */
+  /** Writes all dirty pages now, and what clients dirty meanwhile, so that the stop that follows is short. */
   async checkpoint(timeoutMs: number): Promise<void> {
     const { host, port } = this.options;
-    await withSession({ host, port }, this.login, timeoutMs, (client) => client.query("CHECKPOINT"));
+    await withSession({ host, port }, this.login, timeoutMs, async (client) => {
+      await client.query("CHECKPOINT");
+      await client.query("CHECKPOINT");
+    });
   }
 }

@@ -27,6 +27,8 @@ export interface Interruption {
 export class Writers {
   /** Acknowledged to a caller. */
   readonly acknowledged = new Set<string>();
+  /** Sent, whatever came of it: the table keeps what earlier rounds and other contestants wrote. */
+  readonly #sent = new Set<string>();
   /** Attempts that ended with an error. */
   errors = 0;
   readonly #acknowledgements: { readonly at: number; readonly caller: number }[] = [];
@@ -50,6 +52,7 @@ export class Writers {
   async #run(caller: number): Promise<void> {
     while (!this.#isStopped) {
       const id = randomUUID();
+      this.#sent.add(id);
       try {
         await this.contestant.write(id, caller);
         this.acknowledged.add(id);
@@ -95,7 +98,7 @@ export class Writers {
     const ids = [...this.acknowledged];
     return {
       lost: ids.filter((id) => !times.has(id)).length,
-      doubled: [...times.values()].filter((count) => count > 1).length,
+      doubled: [...times].filter(([id, count]) => count > 1 && this.#sent.has(id)).length,
     };
   }
 }
