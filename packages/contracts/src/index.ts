@@ -99,6 +99,15 @@ export {
 } from "./message-server.ts";
 export { follow, setIntake, declaredLost } from "./app-server.ts";
 export {
+  inboxOf,
+  natsAccess,
+  natsUsers,
+  type NatsAccess,
+  type NatsUser,
+  type StreamAccess,
+  type StreamRight,
+} from "./access.ts";
+export {
   databaseRole,
   databasePolicy,
   logPosition,
