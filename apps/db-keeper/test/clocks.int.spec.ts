@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { withClock, type ClockFault } from "@understudy/testkit";
+import { eventually, withClock, type ClockFault } from "@understudy/testkit";
 import { KeeperCluster, slowMs } from "./keeper-cluster.ts";
 
 const seconds = 1_000;
@@ -25,9 +25,11 @@ describe("keepers whose clocks are wrong:", () => {
   it.each(clocks)(
     "%s: nobody takes a healthy primary's role, and a dead one's is taken",
     async (_name, ...faults) => {
+      const before = await cluster.protected();
       await Promise.all(cluster.machines.map(({ keeper }) => keeper.kill()));
       for (const [index, machine] of cluster.machines.entries())
         cluster.launch(machine, withClock(faults[index] as ClockFault));
+      await eventually(async () => ((await cluster.lease())?.term ?? 0) > before.term, { withinMs: slowMs });
       const calm = await cluster.protected();
       const writer = cluster.writer(5);
       await writer.acknowledgedAfter(0);

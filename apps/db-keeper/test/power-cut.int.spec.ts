@@ -65,7 +65,7 @@ const cuts = Number(process.env["UNDERSTUDY_POWER_CUTS"] ?? 10);
   );
 
   it(
-    "a full disk of the primary costs no acknowledged row, its keeper says why, and it comes back when there is room",
+    "a full disk of the primary refuses writes or hands over, says why, and goes on by itself when there is room",
     async () => {
       await cluster.protected();
       const primary = await cluster.primary();
@@ -80,8 +80,8 @@ const cuts = Number(process.env["UNDERSTUDY_POWER_CUTS"] ?? 10);
         withinMs: 2 * slowMs,
         describe: "its log names the reason",
       });
-      await writer.acknowledgedAfter(Date.now(), slowMs);
       rmSync(ballast);
+      await writer.acknowledgedAfter(Date.now(), slowMs);
       await cluster.protected();
       await writer.stop();
       expect(await cluster.lost(writer)).toEqual([]);
