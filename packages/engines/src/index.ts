@@ -9,7 +9,7 @@ export { EngineMissingError } from "./engine-missing-error.ts";
 export { EngineProcess, EngineStartError, type EngineExit, type EngineProcessOptions } from "./engine-process.ts";
 export { freePorts } from "./free-ports.ts";
 export { natsServerBinary } from "./nats-binary.ts";
-export type { NatsServerOptions } from "./nats-configuration.ts";
+export type { NatsServerOptions, NatsTls, NatsUserRule, NatsUsers } from "./nats-configuration.ts";
 export { jetStreamReady, natsServerReady, prepareNatsServer } from "./nats-server.ts";
 export { postgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";
 export { cloneStandby, CloneRefusedError, type CloneOptions } from "./postgres-clone.ts";
