@@ -1,0 +1,144 @@
+/**
+ * One queue's jobs on their way to this worker: fetched in batches, buffered, started while there is room.
+ *
+ * It owns the buffer and the number of running jobs. The buffer adapts: as many jobs as were started in the last tenth
+ * of a second, so that a worker of trivial jobs fetches thousands at once and one of long jobs hoards none.
+ *
+ * One fetch at a time. After a fetch whose answer was lost, it first asks what it holds: rows that were claimed for it
+ * are neither forgotten nor claimed twice.
+ */
+import type { ClaimedJob } from "./running-job.ts";
+
+export interface FeedSource {
+  /** At most `limit` jobs, claimed for this worker. */
+  claim(queue: string, limit: number): Promise<ClaimedJob[]>;
+  /** Resolves when it makes sense to ask again; what was claimed unseen comes through `adopt`. */
+  recover(queue: string, error: unknown): Promise<void>;
+  start(queue: string, job: ClaimedJob): void;
+  /** False: too much is waiting to be settled, or nothing may be fetched at all. */
+  mayFetch(): boolean;
+}
+
+const aheadSeconds = 0.1;
+
+/** How many jobs to have beyond those that run. Pure. */
+export function bufferTarget(startedPerSecond: number, bufferMax: number): number {
+  return Math.min(bufferMax, Math.floor(startedPerSecond * aheadSeconds));
+}
+
+export class QueueFeed {
+  #buffer: ClaimedJob[] = [];
+  #next = 0;
+  #running = 0;
+  #isFetching = false;
+  #mayHaveMore = false;
+  #isStopped = false;
+  #target = 0;
+  #started = 0;
+  #measuredAtMs = performance.now();
+
+  constructor(
+    readonly name: string,
+    public concurrency: number,
+    public bufferMax: number,
+    private readonly source: FeedSource,
+  ) {}
+
+  get running(): number {
+    return this.#running;
+  }
+  get buffered(): number {
+    return this.#buffer.length - this.#next;
+  }
+
+  has(id: string): boolean {
+    return this.#buffer.some((job) => job.id === id);
+  }
+
+  /** There may be something to fetch. */
+  wake(): void {
+    this.#mayHaveMore = true;
+    this.pump();
+  }
+
+  /** A run has ended, or was given up. */
+  ended(): void {
+    this.#running--;
+    this.pump();
+  }
+
+  /** Claimed for this worker without its knowledge. */
+  adopt(jobs: readonly ClaimedJob[]): void {
+    this.#buffer.push(...jobs);
+    this.pump();
+  }
+
+  /** Starts what is buffered, fetches what is missing. */
+  pump(): void {
+    while (!this.#isStopped && this.#running < this.concurrency && this.#next < this.#buffer.length) {
+      const job = this.#buffer[this.#next++] as ClaimedJob;
+      if (this.#next === this.#buffer.length) {
+        this.#buffer = [];
+        this.#next = 0;
+      }
+      this.#running++;
+      this.#started++;
+      this.source.start(this.name, job);
+    }
+    if (this.#isFetching || this.#isStopped || !this.#mayHaveMore || !this.source.mayFetch()) return;
+    const free = this.concurrency - this.#running;
+    // Half empty: one statement for many.
+    if (this.buffered > this.#target / 2 || (free <= 0 && this.buffered >= this.#target)) return;
+    const limit = Math.max(0, free) + this.#target - this.buffered;
+    if (limit > 0) void this.#fetch(limit);
+  }
+
+  async #fetch(limit: number): Promise<void> {
+    this.#isFetching = true;
+    // A wake-up that comes from now on means another look.
+    this.#mayHaveMore = false;
+    try {
+      const jobs = await this.source.claim(this.name, limit);
+      if (jobs.length === limit) this.#mayHaveMore = true;
+      this.#measure();
+      if (jobs.length > 1) jobs.sort(inOrder);
+      if (this.#next > 0) {
+        this.#buffer = this.#buffer.slice(this.#next);
+        this.#next = 0;
+      }
+      for (const job of jobs) this.#buffer.push(job);
+    } catch (error) {
+      this.#mayHaveMore = true;
+      await this.source.recover(this.name, error);
+    } finally {
+      this.#isFetching = false;
+    }
+    this.pump();
+  }
+
+  #measure(): void {
+    const now = performance.now();
+    const seconds = Math.max(1e-4, (now - this.#measuredAtMs) / 1000);
+    this.#target = bufferTarget(this.#started / seconds, this.bufferMax);
+    this.#started = 0;
+    this.#measuredAtMs = now;
+  }
+
+  /** Starts and fetches nothing more; returns what was fetched and never started. */
+  stop(): ClaimedJob[] {
+    this.#isStopped = true;
+    const left = this.#buffer.slice(this.#next);
+    this.#buffer = [];
+    this.#next = 0;
+    return left;
+  }
+
+  /** Nothing is being fetched (any more). */
+  get isQuiet(): boolean {
+    return !this.#isFetching;
+  }
+}
+
+/** Rows come back in the order in which they lie on disk. */
+const inOrder = (one: ClaimedJob, other: ClaimedJob): number =>
+  other.priority - one.priority || Number(one.seq) - Number(other.seq);
