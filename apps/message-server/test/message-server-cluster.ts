@@ -43,7 +43,7 @@ export class MessageServerCluster {
     }
   }
 
-  async startServer(letter: Letter): Promise<ServiceProcess> {
+  async startServer(letter: Letter, variables: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
     const id = `message-server-${letter}`;
     const databasePassword = join(this.#folder, "database-password");
     writeFileSync(databasePassword, this.postgres.password, { mode: 0o600 });
@@ -61,6 +61,7 @@ export class MessageServerCluster {
         UNDERSTUDY_DATABASE_URL: this.postgres.url,
         UNDERSTUDY_DATABASE_PASSWORD_FILE: databasePassword,
         UNDERSTUDY_LOG_LEVEL: "debug",
+        ...variables,
       },
     });
     this.servers.set(id, process_);

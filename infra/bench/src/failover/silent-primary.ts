@@ -23,7 +23,8 @@ interface Said {
   readonly doubled?: number;
 }
 
-const writerScript = join(import.meta.dirname, "writer-process.js");
+// The build, from here as from the source: other processes do not run TypeScript.
+const writerScript = join(import.meta.dirname, "../../dist/failover/writer-process.js");
 const members = ["postgres-a", "postgres-b"];
 
 /** Undefined without the right to make network namespaces. */

@@ -1,4 +1,5 @@
 /** The running cluster as the measurements ask it: who leads, who is ready to follow, what the history says. */
+import { loginOptions } from "@understudy/runtime/nats-login";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { clusterStatus, readHistory, type ClusterStatus, type HistoryEntry } from "@understudy/contracts";
@@ -15,14 +16,12 @@ export class ClusterView {
   ) {}
 
   static async open(cluster: LocalCluster): Promise<ClusterView> {
-    const { user, password } = cluster.natsCredentials;
     const connection = await connect({
       // Node c has no message server: it lives through every round.
       servers: cluster.natsServers.map(({ url }) => url).toReversed(),
       noRandomize: true,
       ignoreClusterUpdates: true,
-      user,
-      pass: password,
+      ...loginOptions(cluster.natsLogin()),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 50,
     });
