@@ -77,7 +77,10 @@ export class JobAdministration {
       ...(state === "completed" ? [] : [page("job_view", ofState)]),
       ...(state === undefined || state === "completed" ? [page("completed_view", [])] : []),
     ];
-    const answer = await this.pool.query(`${parts.join(" UNION ALL ")} ORDER BY id DESC LIMIT $1`, values);
+    const answer = await this.pool.query(
+      `SELECT * FROM (${parts.join(" UNION ALL ")}) AS page ORDER BY id DESC LIMIT $1`,
+      values,
+    );
     return rowsOf<Record<string, unknown>>(answer).map(recordOf);
   }
 

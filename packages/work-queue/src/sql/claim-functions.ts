@@ -42,7 +42,7 @@ BEGIN
               WHERE c.queue = q AND c.state = 'queued'
               ORDER BY c.priority DESC, c.seq LIMIT p_limit FOR UPDATE SKIP LOCKED))
        AND j.state = 'queued'
-    RETURNING j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt), j.restartable,
+    RETURNING j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt) + 1, j.restartable,
               j.priority, j.seq, extract(epoch FROM j.enqueued_at)::double precision, j.payload::text;
   ELSE
     RETURN QUERY
@@ -53,7 +53,7 @@ BEGIN
               WHERE c.queue = q AND c.state = 'queued' AND c.type <> ALL (p_foreign_types)
               ORDER BY c.priority DESC, c.seq LIMIT p_limit FOR UPDATE SKIP LOCKED))
        AND j.state = 'queued'
-    RETURNING j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt), j.restartable,
+    RETURNING j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt) + 1, j.restartable,
               j.priority, j.seq, extract(epoch FROM j.enqueued_at)::double precision, j.payload::text;
   END IF;
 END $$;
@@ -63,7 +63,7 @@ CREATE OR REPLACE FUNCTION ${schema}.held(p_incarnation uuid) RETURNS TABLE (
   id uuid, type text, attempt integer, attempts_left integer, restartable boolean,
   priority smallint, seq bigint, enqueued_at double precision, payload text, queue text
 ) LANGUAGE sql STABLE AS $$
-  SELECT j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt), j.restartable,
+  SELECT j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt) + 1, j.restartable,
          j.priority, j.seq, extract(epoch FROM j.enqueued_at)::double precision, j.payload::text, q.name
     FROM ${schema}.job j JOIN ${schema}.queue q ON q.id = j.queue
    WHERE j.holder = p_incarnation AND j.state = 'running'

@@ -138,7 +138,7 @@ export class JobRunner {
     const reason = why instanceof JobTimedOutError ? why.message : wordsFor(thrown);
     // What its schema refuses now, it will refuse again.
     if (run.isLastAttempt || thrown instanceof InvalidPayloadError) return { run, ending: "failed", reason };
-    return { run, ending: "retry", delayMs: retryWaitMs(handler.definition.backoff, run.attempt), reason };
+    return { run, ending: "retry", delayMs: retryWaitMs(handler.definition.backoff, run.round), reason };
   }
 
   #end(run: RunningJob, settlement: Settlement): void {

@@ -31,6 +31,7 @@ export class QueueFeed {
   #next = 0;
   #running = 0;
   #isFetching = false;
+  #isPumping = false;
   #mayHaveMore = false;
   #isStopped = false;
   #target = 0;
@@ -75,6 +76,20 @@ export class QueueFeed {
 
   /** Starts what is buffered, fetches what is missing. */
   pump(): void {
+    // A handler that returns at once ends inside `start`: the loop below goes on with the next, not a deeper one.
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    this.#startBuffered();
+    this.#isPumping = false;
+    if (this.#isFetching || this.#isStopped || !this.#mayHaveMore || !this.source.mayFetch()) return;
+    const free = this.concurrency - this.#running;
+    // Half empty: one statement for many.
+    if (this.buffered > this.#target / 2 || (free <= 0 && this.buffered >= this.#target)) return;
+    const limit = Math.max(0, free) + this.#target - this.buffered;
+    if (limit > 0) void this.#fetch(limit);
+  }
+
+  #startBuffered(): void {
     while (!this.#isStopped && this.#running < this.concurrency && this.#next < this.#buffer.length) {
       const job = this.#buffer[this.#next++] as ClaimedJob;
       if (this.#next === this.#buffer.length) {
@@ -85,12 +100,6 @@ export class QueueFeed {
       this.#started++;
       this.source.start(this.name, job);
     }
-    if (this.#isFetching || this.#isStopped || !this.#mayHaveMore || !this.source.mayFetch()) return;
-    const free = this.concurrency - this.#running;
-    // Half empty: one statement for many.
-    if (this.buffered > this.#target / 2 || (free <= 0 && this.buffered >= this.#target)) return;
-    const limit = Math.max(0, free) + this.#target - this.buffered;
-    if (limit > 0) void this.#fetch(limit);
   }
 
   async #fetch(limit: number): Promise<void> {

@@ -61,6 +61,10 @@ export class RunningJob implements JobContext {
   get attempt(): number {
     return this.claimed.attempt;
   }
+  /** As `attempt`, counted anew after a restart by hand, and without runs that were lost with their worker. */
+  get round(): number {
+    return Math.max(1, this.handler.definition.attempts - this.claimed.attempts_left + 1);
+  }
   get isLastAttempt(): boolean {
     return this.claimed.attempts_left <= 1;
   }
