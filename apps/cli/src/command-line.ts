@@ -17,6 +17,8 @@ interface GlobalOptions {
   readonly nats?: string;
   readonly natsUser?: string;
   readonly natsPasswordFile?: string;
+  readonly natsSeedFile?: string;
+  readonly natsCaFile?: string;
 }
 
 /** Runs one command to its end and returns the exit code. Never rejects. */

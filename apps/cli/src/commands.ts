@@ -16,6 +16,8 @@ export function declareCommands(program: Command, execute: (run: Run) => Promise
     .addOption(new Option("--format <format>", "how results are written").choices(["table", "json"]).default("table"))
     .option("--state-dir <folder>", "folder of a local cluster's run.json (or UNDERSTUDY_STATE_DIR)")
     .option("--nats <urls>", "NATS nodes of a cluster anywhere (or UNDERSTUDY_NATS_SERVERS)")
+    .option("--nats-seed-file <path>", "the operator's (or UNDERSTUDY_NATS_SEED_FILE)")
+    .option("--nats-ca-file <path>", "whom to believe (or UNDERSTUDY_NATS_CA_FILE)")
     .option("--nats-user <name>", "(or UNDERSTUDY_NATS_USER)")
     .option("--nats-password-file <path>", "(or UNDERSTUDY_NATS_PASSWORD_FILE)")
     .helpCommand("help [command]", "show help")

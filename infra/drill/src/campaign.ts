@@ -5,6 +5,7 @@
  * Each round takes the next fault of a shuffled list, strikes at a random moment, and waits until everything runs
  * again. A fault counts only when it took effect, see `faults.ts`.
  */
+import { loginOptions } from "@understudy/runtime/nats-login";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import {
   clusterStatus,
@@ -75,11 +76,9 @@ export class Campaign {
   }
 
   async run(): Promise<CampaignReport> {
-    const { user, password } = this.cluster.natsCredentials;
     this.#connection = await connect({
       servers: this.cluster.natsServers.map(({ url }) => url),
-      user,
-      pass: password,
+      ...loginOptions(this.cluster.natsLogin()),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 50,
       ignoreClusterUpdates: true,

@@ -5,9 +5,10 @@
  * supervisor of a real machine that is cut off reaches its own node only; so it is here, and the others hear of the
  * exit when the cut is healed. A receiver gets up to one copy per node and compares incarnations.
  */
-import { connect, usernamePasswordAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { exitEvidence, type ExitEvidence } from "@understudy/contracts";
 import { publish } from "@understudy/runtime/messages";
+import { loginOptions, type NatsLogin } from "@understudy/runtime/nats-login";
 import { Backoff, pause } from "@understudy/runtime/wait";
 
 export interface EvidenceNode {
@@ -39,7 +40,7 @@ export class EvidenceReporter {
 
   constructor(
     private readonly nodes: readonly EvidenceNode[],
-    private readonly credentials: { readonly user: string; readonly password: string },
+    private readonly login: NatsLogin,
     /** Whether a machine is cut off from the others. */
     private readonly isCut: (machine: string) => boolean,
   ) {}
@@ -84,7 +85,7 @@ export class EvidenceReporter {
         const connection = await connect({
           servers: [node.url],
           name: "supervisor",
-          authenticator: usernamePasswordAuthenticator(this.credentials.user, this.credentials.password),
+          ...loginOptions(this.login),
           ignoreClusterUpdates: true,
           maxReconnectAttempts: -1,
           reconnectTimeWait: 200,

@@ -13,15 +13,24 @@
  * - run.json is written at each change, before anybody is told of it.
  */
 import { EventEmitter } from "node:events";
-import { serviceKind, type ControlAction, type ControlReply, type RunFile } from "@understudy/contracts";
+import {
+  inboxOf,
+  serviceKind,
+  type ControlAction,
+  type ControlReply,
+  type NatsUser,
+  type RunFile,
+} from "@understudy/contracts";
 import { freePorts, natsServerBinary, postgresBinaries, Reaper } from "@understudy/engines";
-import { OperationalError } from "@understudy/runtime/errors";
+import { CallerError, OperationalError } from "@understudy/runtime/errors";
+import type { NatsLogin } from "@understudy/runtime/nats-login";
 import { pause } from "@understudy/runtime/wait";
+import { natsUsersOf, SecretsError, setUpSecrets, type KeptSecrets } from "@understudy/secrets";
 import { ClusterControl } from "./control.ts";
 import { ControlServer } from "./control-server.ts";
 import { EvidenceReporter } from "./evidence-reporter.ts";
 import { FrontDoor, type DoorBalancer } from "./front-door.ts";
-import { checkLayout, standardLayout, type Layout } from "./layout.ts";
+import { checkLayout, processId, standardLayout, type Layout } from "./layout.ts";
 import { MachineCuts } from "./machine-cuts.ts";
 import { host, planCluster, portsNeeded, type ClusterPlan } from "./plan.ts";
 import { networkId, programsOf } from "./programs.ts";
@@ -57,7 +66,7 @@ interface ClusterEvents {
   cuts: [];
 }
 
-const names = { cluster: "understudy", site: "site-1", database: "understudy", natsUser: "understudy" };
+const names = { cluster: "understudy", site: "site-1", database: "understudy" };
 const databaseUser = "postgres";
 
 export class LocalCluster {
@@ -80,10 +89,11 @@ export class LocalCluster {
     readonly plan: ClusterPlan,
     private readonly options: LocalClusterOptions,
     private readonly claim: SupervisorClaim,
-    private readonly passwords: { readonly nats: Secret; readonly database: Secret },
+    private readonly secrets: KeptSecrets,
+    private readonly passwords: { readonly database: Secret },
   ) {
     const programs = programsOf(plan, {
-      passwords: { nats: passwords.nats.value },
+      natsAccess: { users: natsUsersOf(secrets), routePassword: secrets.routePassword },
       restart: options.restart ?? standardRestartPolicy,
       linksStand: (signal) => this.#linksStand(signal),
     });
@@ -93,10 +103,8 @@ export class LocalCluster {
     this.#server = new ControlServer(folder.controlSocket, this, { run: () => this.runFile, plan: () => plan });
     const balancers = this.#balancers();
     this.#door = new FrontDoor([...balancers.values()]);
-    this.#reporter = new EvidenceReporter(
-      this.natsServers,
-      { user: plan.settings.natsUser, password: passwords.nats.value },
-      (machine) => this.#cuts.isCut(machine),
+    this.#reporter = new EvidenceReporter(this.natsServers, this.natsLogin("supervisor"), (machine) =>
+      this.#cuts.isCut(machine),
     );
     this.#runFile = new RunFileWriter(folder.runFile);
     this.#wire(balancers);
@@ -113,7 +121,8 @@ export class LocalCluster {
     try {
       if (options.fresh === true) folder.clear();
       folder.claimFormat();
-      const passwords = { nats: secret(folder.secrets, "nats"), database: secret(folder.secrets, "database") };
+      const passwords = { database: secret(folder.secrets, "database") };
+      const secrets = await makeSecrets(folder.secrets, layout);
       const needed = portsNeeded(layout);
       const ports = await freePorts(needed.length);
       const plan = planCluster(
@@ -122,7 +131,7 @@ export class LocalCluster {
           layout,
           dataDir: folder.data,
           watchedDir: folder.data,
-          natsPasswordFile: passwords.nats.path,
+          secretsFolder: folder.secrets,
           databaseUser,
           databasePasswordFile: passwords.database.path,
           applications: ["@understudy/order-entry"],
@@ -132,7 +141,7 @@ export class LocalCluster {
         },
         new Map(needed.map((name, index) => [name, ports[index] as number])),
       );
-      return new LocalCluster(folder, plan, options, claim, passwords);
+      return new LocalCluster(folder, plan, options, claim, secrets, passwords);
     } catch (error) {
       claim.release();
       throw error;
@@ -241,8 +250,9 @@ export class LocalCluster {
   get natsServers(): readonly { readonly id: string; readonly machine: string; readonly url: string }[] {
     return this.plan.nats.map(({ id, machine, clientPort }) => ({ id, machine, url: `nats://${host}:${clientPort}` }));
   }
-  get natsCredentials(): { readonly user: string; readonly password: string } {
-    return { user: this.plan.settings.natsUser, password: this.passwords.nats.value };
+  /** With which a user of NATS gets in: an operator, as the command line does. */
+  natsLogin(user: NatsUser = "operator"): NatsLogin {
+    return { seed: this.secrets.seed(user).trim(), inboxPrefix: inboxOf(user) };
   }
   /** All instances in libpq's form for several hosts, with the password. */
   get databaseUrl(): string {
@@ -346,6 +356,27 @@ export class LocalCluster {
 
   #write(): void {
     if (this.#port !== 0) this.#runFile.write(this.runFile);
+  }
+}
+
+/** @throws CallerError that names what is missing or damaged, and what to do. */
+async function makeSecrets(folder: string, layout: Layout): Promise<KeptSecrets> {
+  const onMachines = (kind: "nats" | "db-keeper", called: "nats" | "postgres") =>
+    layout.filter(({ runs }) => runs.includes(kind)).map(({ id }) => ({ name: processId(called, id), host }));
+  try {
+    return await setUpSecrets({
+      folder,
+      plan: {
+        cluster: names.cluster,
+        nats: onMachines("nats", "nats"),
+        postgres: onMachines("db-keeper", "postgres"),
+        databases: [names.database],
+        edge: ["localhost", host],
+      },
+    });
+  } catch (error) {
+    if (error instanceof SecretsError) throw new CallerError("refused", error.message, { cause: error });
+    throw error;
   }
 }
 

@@ -4,8 +4,7 @@ import { planCluster, portsNeeded, type ClusterPlan } from "./plan.ts";
 const settings = {
   cluster: "understudy",
   site: "site-1",
-  natsUser: "understudy",
-  natsPasswordFile: "/secrets/nats",
+  secretsFolder: "/secrets",
   database: "understudy",
   databaseUser: "postgres",
   databasePasswordFile: "/secrets/database",

@@ -22,8 +22,7 @@ describe("programs", () => {
         dataDir: "/data",
         cluster: "understudy",
         site: "site-1",
-        natsUser: "u",
-        natsPasswordFile: "/n",
+        secretsFolder: "/s",
         database: "d",
         databaseUser: "p",
         databasePasswordFile: "/d",
@@ -36,7 +35,7 @@ describe("programs", () => {
       ports,
     );
     const kinds = programsOf(plan, {
-      passwords: { nats: "n" },
+      natsAccess: { users: { rules: [], system: "U" }, routePassword: "r" },
       restart: standardRestartPolicy,
       linksStand: () => Promise.resolve(),
     }).map(({ kind }) => kind);

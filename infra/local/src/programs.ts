@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ServiceKind } from "@understudy/contracts";
-import { natsServerReady, prepareNatsServer } from "@understudy/engines";
+import { natsServerReady, prepareNatsServer, type NatsUsers } from "@understudy/engines";
 import { OperationalError } from "@understudy/runtime/errors";
 import type { ClusterPlan, PlannedNats, PlannedPostgres, PlannedService } from "./plan.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
@@ -19,8 +19,15 @@ export const networkId = "network";
 /** In run.json the links belong to no machine: `kill machine-b` leaves them alone. */
 export const networkMachine = "all";
 
+/** Who gets in, and what each may do. */
+export interface NatsAccess {
+  readonly users: NatsUsers;
+  readonly routePassword: string;
+}
+
 export interface ProgramOptions {
-  readonly passwords: { readonly nats: string };
+  /** Of all NATS nodes. */
+  readonly natsAccess: NatsAccess;
   readonly restart: RestartPolicy;
   /** Resolves when the links between the machines listen; soon in any case. */
   readonly linksStand: (signal: AbortSignal) => Promise<void>;
@@ -55,7 +62,7 @@ function nodeProgram(script: string, environment: Readonly<Record<string, string
 const natsProgram = (
   plan: ClusterPlan,
   node: PlannedNats,
-  { passwords, restart, linksStand }: ProgramOptions,
+  { natsAccess, restart, linksStand }: ProgramOptions,
 ): Program => {
   const options = {
     name: node.id,
@@ -65,8 +72,8 @@ const natsProgram = (
     routePort: node.routePort,
     monitorPort: node.monitorPort,
     routes: node.routes,
-    user: plan.settings.natsUser,
-    password: passwords.nats,
+    users: natsAccess.users,
+    routePassword: natsAccess.routePassword,
     tags: [`machine:${node.machine}`],
   };
   return {

@@ -1,6 +1,7 @@
 /** `.understudy/run.json`: what runs, for scripts. Whoever reads it finds it whole (written aside, then renamed). */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import type { RunFile } from "@understudy/contracts";
+import { secretFile } from "@understudy/secrets/paths";
 import { host, type ClusterPlan } from "./plan.ts";
 import type { ProcessState } from "./supervised.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -64,7 +65,7 @@ export function describeRun({ plan, supervisor, url, ...facts }: RunFacts): RunF
     }),
     databases: instances.length > 0 ? [{ name: plan.settings.database, instances }] : [],
     nats,
-    natsCredentials: { user: plan.settings.natsUser, passwordFile: plan.settings.natsPasswordFile },
+    natsCredentials: { user: "operator", seedFile: secretFile(plan.settings.secretsFolder, "operator", "nats.seed") },
   };
 }
 

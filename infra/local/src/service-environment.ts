@@ -4,13 +4,14 @@
  */
 import type { ServiceKind } from "@understudy/contracts";
 import { CallerError } from "@understudy/runtime/errors";
+import { secretFile } from "@understudy/secrets/paths";
 
 /** What is the same on all machines. */
 export interface ClusterSettings {
   readonly cluster: string;
   readonly site: string;
-  readonly natsUser: string;
-  readonly natsPasswordFile: string;
+  /** Of packages/secrets: each service gets the files of its own reader. */
+  readonly secretsFolder: string;
   readonly database: string;
   readonly databaseUser: string;
   readonly databasePasswordFile: string;
@@ -59,8 +60,7 @@ export function serviceEnvironment(
     UNDERSTUDY_MACHINE: view.machine,
     UNDERSTUDY_ID: place.id,
     UNDERSTUDY_NATS_SERVERS: view.natsServers.join(","),
-    UNDERSTUDY_NATS_USER: settings.natsUser,
-    UNDERSTUDY_NATS_PASSWORD_FILE: settings.natsPasswordFile,
+    UNDERSTUDY_NATS_SEED_FILE: secretFile(settings.secretsFolder, place.postgres?.id ?? place.kind, "nats.seed"),
     UNDERSTUDY_OPS_PORT: String(place.opsPort),
     UNDERSTUDY_DATA_DIR: settings.watchedDir,
     UNDERSTUDY_LOG_LEVEL: settings.logLevel,

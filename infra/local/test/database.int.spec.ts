@@ -1,4 +1,5 @@
-import { connect, usernamePasswordAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import { loginOptions } from "@understudy/runtime/nats-login";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { databaseStatus, type DatabaseTopology } from "@understudy/contracts";
 import { call, createLog, createPool, Identity, type FailoverPool } from "@understudy/runtime";
 import { eventually, temporaryFolder, type TemporaryFolder } from "@understudy/testkit";
@@ -23,10 +24,9 @@ describe("the database of a local cluster", () => {
 
   const start = async () => {
     cluster = await LocalCluster.start({ stateDir: folder.path, layout, restart, readyWithinMs });
-    const { user, password } = cluster.natsCredentials;
     nats = await connect({
       servers: cluster.natsServers.filter(({ machine }) => machine === "machine-c").map(({ url }) => url),
-      authenticator: usernamePasswordAuthenticator(user, password),
+      ...loginOptions(cluster.natsLogin()),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,
     });

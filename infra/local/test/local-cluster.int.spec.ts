@@ -1,7 +1,8 @@
+import { loginOptions } from "@understudy/runtime/nats-login";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
-import { connect as connectNats, usernamePasswordAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import { connect as connectNats, type NatsConnection } from "@nats-io/transport-node";
 import { exitEvidence, runFile, type ExitEvidence } from "@understudy/contracts";
 import { listen } from "@understudy/runtime/messages";
 import { eventually, temporaryFolder, type TemporaryFolder } from "@understudy/testkit";
@@ -46,7 +47,7 @@ describe("a local cluster", () => {
     // On machine A: what is said on B comes through the links.
     nats = await connectNats({
       servers: cluster.natsServers.filter(({ machine }) => machine === "machine-a").map(({ url }) => url),
-      authenticator: usernamePasswordAuthenticator(cluster.natsCredentials.user, cluster.natsCredentials.password),
+      ...loginOptions(cluster.natsLogin()),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 100,
     });
@@ -80,7 +81,7 @@ describe("a local cluster", () => {
       expect(birthOf(pid ?? 0)).toBeDefined();
       if (kind === "heartbeat-monitor") expect(opsUrl).toMatch(/^http:\/\/127/);
     }
-    for (const file of [path, cluster.folder.controlSocket, run.natsCredentials.passwordFile]) {
+    for (const file of [path, cluster.folder.controlSocket, run.natsCredentials.seedFile ?? ""]) {
       expect((statSync(file).mode & 0o777).toString(8)).toBe("600");
     }
   });

@@ -85,9 +85,15 @@ export const runFile = z.object({
     }),
   ),
   databases: z.array(z.object({ name: z.string(), instances: z.array(z.object({ id: z.string(), url: z.string() })) })),
-  /** `url` is where a client on the node's own machine connects; the password stands in `passwordFile`. */
+  /** `url` is where a client on the node's own machine connects. */
   nats: z.array(z.object({ id: z.string(), machine: z.string(), url: z.string(), monitorUrl: z.string() })),
-  natsCredentials: z.object({ user: z.string(), passwordFile: z.string() }),
+  /** Of the user for operators: an nkey seed, or a password where NATS has no nkey users; `caFile` where it has TLS. */
+  natsCredentials: z.object({
+    user: z.string(),
+    seedFile: z.string().optional(),
+    passwordFile: z.string().optional(),
+    caFile: z.string().optional(),
+  }),
 });
 export type RunFile = z.infer<typeof runFile>;
 

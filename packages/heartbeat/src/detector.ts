@@ -41,7 +41,8 @@ export class Detector {
     if (this.#state !== "new") return;
     this.#state = "running";
     this.nats.onLifeline((connection, node) => {
-      if (this.#state === "running") this.#lines.set(node, new ProbeLine(node, connection, this.#events));
+      if (this.#state === "running")
+        this.#lines.set(node, new ProbeLine(node, connection, this.#events, this.nats.inboxPrefix));
     });
     this.board.onBeat((heard) => this.#onBeat(heard));
     this.#arm();

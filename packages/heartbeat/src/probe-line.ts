@@ -15,14 +15,17 @@ export interface ProbeEvents {
  * `<inbox>.<id>.<asked at>.<alone|all>`, and `<inbox>.echo` for messages to ourselves.
  */
 export class ProbeLine {
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #subscription: Subscription;
 
   constructor(
     readonly node: string,
     private readonly connection: NatsConnection,
     private readonly events: ProbeEvents,
+    /** Where NATS lets this user hear. */
+    inboxPrefix?: string,
   ) {
+    this.#inbox = createInbox(inboxPrefix);
     this.#subscription = connection.subscribe(`${this.#inbox}.>`, {
       callback: (error, message) => {
         if (error === null) this.#hear(message);

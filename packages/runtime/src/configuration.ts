@@ -2,6 +2,7 @@
  * Configuration comes from `UNDERSTUDY_*` environment variables, is read once at start and frozen.
  * A service declares its variables as a zod object keyed by variable name; every fault is listed at once.
  */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { name } from "@understudy/contracts";
@@ -49,6 +50,20 @@ export const secretFileVariable = () =>
     return z.NEVER;
   });
 
+/** The path of a file with an nkey seed of a user. */
+export const seedFileVariable = () =>
+  secretFileVariable().refine((seed) => /^SU[A-Z2-7]{56}$/.test(seed), "the file holds no nkey seed of a user (SU...)");
+
+/** The path of a file with certificates of authorities, PEM. */
+export const authorityFileVariable = () =>
+  secretFileVariable().superRefine((pem, context) => {
+    try {
+      void new X509Certificate(pem);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: `the file holds no certificate: ${(error as Error).message}` });
+    }
+  });
+
 const natsUrl = z.string().regex(/^(?:nats|tls):\/\/[^\s,/]+$/, "must look like nats://host:4222");
 
 /** The variables that every service knows. */
@@ -63,6 +78,11 @@ export const serviceVariables = {
   UNDERSTUDY_ID: name,
   /** All NATS nodes, the one on the own machine first. */
   UNDERSTUDY_NATS_SERVERS: listVariable().pipe(z.array(natsUrl).min(1, "needs at least one NATS node")),
+  /** Of this service's own user: `for/<service>/nats.seed` of the cluster's secrets. */
+  UNDERSTUDY_NATS_SEED_FILE: seedFileVariable().optional(),
+  /** Whom to believe that it is NATS; with it nothing is said without TLS. */
+  UNDERSTUDY_NATS_CA_FILE: authorityFileVariable().optional(),
+  /** Where NATS has no nkey users. */
   UNDERSTUDY_NATS_USER: z.string().optional(),
   UNDERSTUDY_NATS_PASSWORD_FILE: secretFileVariable().optional(),
   /** `/livez`, `/readyz`, `/metrics`. 0: any free port. */

@@ -1,5 +1,6 @@
 export type { ApplicationContext, BusinessApplication } from "./application.ts";
 export {
+  authorityFileVariable,
   ConfigurationError,
   databaseVariables,
   exitCodeForConfiguration,
@@ -8,6 +9,7 @@ export {
   portVariable,
   readConfiguration,
   secretFileVariable,
+  seedFileVariable,
   serviceVariables,
 } from "./configuration.ts";
 export { CallerError, fromWire, InvariantError, OperationalError, toWire, UnderstudyError } from "./errors.ts";
@@ -19,6 +21,7 @@ export {
   type NatsConnectionState,
   type NatsSettings,
 } from "./nats/connections.ts";
+export { loginOptions, type NatsLogin } from "./nats/login.ts";
 export { HandlesRequest, InstanceServer, parseRequest, WireErrorFilter } from "./nats/instance-server.ts";
 export {
   call,

@@ -3,7 +3,7 @@ import "reflect-metadata";
 import { Module, type DynamicModule, type INestApplication } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import { FastifyAdapter } from "@nestjs/platform-fastify";
-import type { ChildMessage, ServiceKind } from "@understudy/contracts";
+import { inboxOf, type ChildMessage, type ServiceKind } from "@understudy/contracts";
 import { collectDefaultMetrics } from "prom-client";
 import type { z } from "zod";
 import { ConfigurationError, exitCodeForConfiguration, readConfiguration, serviceVariables } from "./configuration.ts";
@@ -143,6 +143,9 @@ export async function runService<Shape extends z.ZodRawShape>(definition: Servic
   const nats = await NatsConnections.open(
     {
       servers: configuration.UNDERSTUDY_NATS_SERVERS,
+      seed: configuration.UNDERSTUDY_NATS_SEED_FILE,
+      inboxPrefix: inboxOf(definition.kind),
+      authority: configuration.UNDERSTUDY_NATS_CA_FILE,
       user: configuration.UNDERSTUDY_NATS_USER,
       password: configuration.UNDERSTUDY_NATS_PASSWORD_FILE,
       name: identity.id,

@@ -1,6 +1,6 @@
 /** What commands and the local start do with a cluster's secrets. */
-import { join } from "node:path";
 import { KeptSecrets, type GivenCertificate } from "./kept-secrets.ts";
+import { secretFile } from "./paths.ts";
 import { natsUsersOf, writeReaderFolders } from "./reader-folders.ts";
 import type { Owner } from "./secret-file.ts";
 import type { SecretKind, SecretsPlan } from "./secrets-plan.ts";
@@ -55,7 +55,4 @@ export function listSecrets(folder: string): readonly ListedSecret[] {
     .sort((one, other) => one.kind.localeCompare(other.kind) || one.file.localeCompare(other.file));
 }
 
-/** Where a reader's file lies. */
-export const secretFile = (folder: string, reader: string, file: string): string => join(folder, "for", reader, file);
-
-export { natsUsersOf };
+export { natsUsersOf, secretFile };

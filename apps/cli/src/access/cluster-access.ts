@@ -20,6 +20,8 @@ export interface AccessOptions {
   readonly nats?: string | undefined;
   readonly natsUser?: string | undefined;
   readonly natsPasswordFile?: string | undefined;
+  readonly natsSeedFile?: string | undefined;
+  readonly natsCaFile?: string | undefined;
 }
 
 export class ClusterAccess {
@@ -39,12 +41,17 @@ export class ClusterAccess {
     const nats = options.nats ?? (options.stateDir === undefined ? environment["UNDERSTUDY_NATS_SERVERS"] : undefined);
     if (nats) {
       const passwordFile = options.natsPasswordFile ?? environment["UNDERSTUDY_NATS_PASSWORD_FILE"];
+      const seedFile = options.natsSeedFile ?? environment["UNDERSTUDY_NATS_SEED_FILE"];
+      const caFile = options.natsCaFile ?? environment["UNDERSTUDY_NATS_CA_FILE"];
       return new ClusterAccess(
         undefined,
         {
           servers: serversOf(nats),
           user: options.natsUser ?? environment["UNDERSTUDY_NATS_USER"],
-          password: passwordFile ? readPassword(passwordFile) : undefined,
+          password: readGiven(passwordFile, "password"),
+          seed: readGiven(seedFile, "seed"),
+          inboxPrefix: operatorInbox,
+          authority: readGiven(caFile, "authority"),
         },
         signal,
         note,
@@ -123,11 +130,15 @@ function serversOf(text: string): string[] {
   return servers;
 }
 
-function readPassword(path: string): string {
+/** `inboxOf("operator")`, without loading all contracts for it. */
+const operatorInbox = "_INBOX_operator";
+
+function readGiven(path: string | undefined, what: "password" | "seed" | "authority"): string | undefined {
+  if (!path) return undefined;
   try {
     return readFileSync(path, "utf8").trim();
   } catch (error) {
-    throw new CallerError("invalid-request", `The NATS password cannot be read: ${(error as Error).message}.`, {
+    throw new CallerError("invalid-request", `The NATS ${what} cannot be read: ${(error as Error).message}.`, {
       cause: error,
     });
   }
@@ -139,10 +150,15 @@ export function addressOf(run: RunFile, stateFolder: string): NatsAddress {
   const running = new Set(run.processes.filter(({ state }) => state === "running").map(({ id }) => id));
   const rank = (node: RunFile["nats"][number]) => (cut.has(node.machine) ? 1 : 0) + (running.has(node.id) ? 0 : 2);
   const nodes = [...run.nats].sort((one, other) => rank(one) - rank(other));
+  const { user, passwordFile, seedFile, caFile } = run.natsCredentials;
+  const at = (path: string | undefined) => (path === undefined ? undefined : resolve(stateFolder, path));
   if (nodes.length === 0) throw new OperationalError("unavailable", "run.json names no NATS node yet; try again.");
   return {
     servers: nodes.map(({ url }) => url),
-    user: run.natsCredentials.user,
-    password: readPassword(resolve(stateFolder, run.natsCredentials.passwordFile)),
+    user: passwordFile === undefined ? undefined : user,
+    password: readGiven(at(passwordFile), "password"),
+    seed: readGiven(at(seedFile), "seed"),
+    inboxPrefix: operatorInbox,
+    authority: readGiven(at(caFile), "authority"),
   };
 }

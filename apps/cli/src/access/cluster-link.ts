@@ -7,23 +7,17 @@
  * During a takeover nobody answers for a moment. Whatever may be repeated is repeated for `patienceMs`; a 503 may
  * always, because nobody received the request.
  */
-import {
-  AuthorizationError,
-  connect,
-  usernamePasswordAuthenticator,
-  type NatsConnection,
-} from "@nats-io/transport-node";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { RequestContract } from "@understudy/contracts";
 import { CallerError, OperationalError, UnderstudyError } from "@understudy/runtime/errors";
 import { call, NoAnswerError, NoRespondersHint } from "@understudy/runtime/messages";
+import { loginOptions, refusalOf, type NatsLogin } from "@understudy/runtime/nats-login";
 import { pause } from "@understudy/runtime/wait";
 import type { z } from "zod";
 
-export interface NatsAddress {
+export interface NatsAddress extends NatsLogin {
   /** `nats://host:port`, the best one first. */
   readonly servers: readonly string[];
-  readonly user?: string | undefined;
-  readonly password?: string | undefined;
 }
 
 export interface AskOptions {
@@ -60,7 +54,7 @@ export class ClusterLink {
   }
 
   async #connect(): Promise<NatsConnection> {
-    const { servers, user, password } = this.address;
+    const { servers } = this.address;
     try {
       this.#connection = await connect({
         servers: [...servers.slice(this.#first), ...servers.slice(0, this.#first)],
@@ -72,25 +66,26 @@ export class ClusterLink {
         maxPingOut: 2,
         reconnectTimeWait: 100,
         maxReconnectAttempts: -1,
-        ...(user !== undefined && { authenticator: usernamePasswordAuthenticator(user, password ?? "") }),
+        ...loginOptions(this.address),
       });
       return this.#connection;
     } catch (error) {
-      if (error instanceof AuthorizationError) {
-        throw new CallerError(
-          "refused",
-          user === undefined
-            ? "NATS asks for a user and a password (--nats-user, --nats-password-file)."
-            : `NATS does not accept the user "${user}" with this password.`,
-          { cause: error },
-        );
-      }
+      const refusal = refusalOf(error);
+      if (refusal !== undefined) throw new CallerError("refused", `${this.#introduction} ${refusal}`, { cause: error });
       throw new OperationalError(
         "unavailable",
         `No NATS node can be reached (tried ${servers.join(", ")}): ${(error as Error).message}.`,
         { cause: error },
       );
     }
+  }
+
+  get #introduction(): string {
+    const { seed, user } = this.address;
+    if (seed !== undefined) return "NATS does not accept this seed.";
+    return user === undefined
+      ? "NATS asks who is there (--nats-seed-file, or --nats-user and --nats-password-file)."
+      : `NATS does not accept the user "${user}" with this password.`;
   }
 
   /**
