@@ -252,7 +252,7 @@ export class LocalCluster {
   }
   /** With which a user of NATS gets in: an operator, as the command line does. */
   natsLogin(user: NatsUser = "operator"): NatsLogin {
-    return { seed: this.secrets.seed(user).trim(), inboxPrefix: inboxOf(user) };
+    return { seed: this.secrets.seed(user).trim(), inboxPrefix: inboxOf(user), authority: this.secrets.authorities };
   }
   /** All instances in libpq's form for several hosts, with the password. */
   get databaseUrl(): string {

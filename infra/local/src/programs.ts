@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { ServiceKind } from "@understudy/contracts";
 import { natsServerReady, prepareNatsServer, type NatsUsers } from "@understudy/engines";
 import { OperationalError } from "@understudy/runtime/errors";
+import { secretFile } from "@understudy/secrets/paths";
 import type { ClusterPlan, PlannedNats, PlannedPostgres, PlannedService } from "./plan.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
 import type { Program } from "./supervised-process.ts";
@@ -74,6 +75,11 @@ const natsProgram = (
     routes: node.routes,
     users: natsAccess.users,
     routePassword: natsAccess.routePassword,
+    tls: {
+      certificateFile: secretFile(plan.settings.secretsFolder, node.id, "tls.crt"),
+      keyFile: secretFile(plan.settings.secretsFolder, node.id, "tls.key"),
+      authorityFile: secretFile(plan.settings.secretsFolder, node.id, "ca.crt"),
+    },
     tags: [`machine:${node.machine}`],
   };
   return {

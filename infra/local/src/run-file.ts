@@ -65,7 +65,11 @@ export function describeRun({ plan, supervisor, url, ...facts }: RunFacts): RunF
     }),
     databases: instances.length > 0 ? [{ name: plan.settings.database, instances }] : [],
     nats,
-    natsCredentials: { user: "operator", seedFile: secretFile(plan.settings.secretsFolder, "operator", "nats.seed") },
+    natsCredentials: {
+      user: "operator",
+      seedFile: secretFile(plan.settings.secretsFolder, "operator", "nats.seed"),
+      caFile: secretFile(plan.settings.secretsFolder, "operator", "ca.crt"),
+    },
   };
 }
 

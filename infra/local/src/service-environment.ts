@@ -61,6 +61,7 @@ export function serviceEnvironment(
     UNDERSTUDY_ID: place.id,
     UNDERSTUDY_NATS_SERVERS: view.natsServers.join(","),
     UNDERSTUDY_NATS_SEED_FILE: secretFile(settings.secretsFolder, place.postgres?.id ?? place.kind, "nats.seed"),
+    UNDERSTUDY_NATS_CA_FILE: secretFile(settings.secretsFolder, place.postgres?.id ?? place.kind, "ca.crt"),
     UNDERSTUDY_OPS_PORT: String(place.opsPort),
     UNDERSTUDY_DATA_DIR: settings.watchedDir,
     UNDERSTUDY_LOG_LEVEL: settings.logLevel,
