@@ -7,6 +7,7 @@ import type { ClusterSettings } from "@understudy/contracts";
 import type { Log } from "@understudy/runtime";
 import { Patrol } from "./exchange/patrol.ts";
 import { Traffic, type TrafficLimits } from "./exchange/traffic.ts";
+import type { EdgeCertificate } from "./http/edge-certificate.ts";
 import { FrontServer, type FrontLimits } from "./http/front-server.ts";
 import { Counters } from "./metrics/counters.ts";
 import { acceptsConnections, isCurrent } from "./routing/acceptance.ts";
@@ -20,6 +21,8 @@ export interface BalancerOptions {
   readonly addresses: AppServerAddresses;
   readonly limits: FrontLimits & TrafficLimits & UpstreamLimits;
   readonly settings: () => ClusterSettings["loadBalancers"];
+  /** Absent: plain HTTP. */
+  readonly certificate?: EdgeCertificate | undefined;
 }
 
 export class Balancer {
@@ -45,7 +48,7 @@ export class Balancer {
       onUnusable: (entry, reason) => log.warn({ server: entry.id, reason }, "an app server cannot be used"),
     });
     this.traffic = new Traffic(this.upstreams, this.counters, options.limits, options.settings);
-    this.front = new FrontServer(this.traffic, options.limits);
+    this.front = new FrontServer(this.traffic, options.limits, options.certificate);
     this.#patrol = new Patrol(this.traffic, () => this.#reconsider());
     routes.onChange((table) => {
       this.traffic.nowMs = performance.now();

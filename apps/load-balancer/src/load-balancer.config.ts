@@ -7,6 +7,9 @@ export const loadBalancerVariables = {
   /** Where users (or whatever stands before it) connect. 0: any free port. */
   UNDERSTUDY_HTTP_HOST: z.string().default("127.0.0.1"),
   UNDERSTUDY_HTTP_PORT: portVariable().default(0),
+  /** PEM, both or neither: with them users are served over TLS alone. Read again when they change. */
+  UNDERSTUDY_TLS_CERTIFICATE_FILE: z.string().min(1).optional(),
+  UNDERSTUDY_TLS_KEY_FILE: z.string().min(1).optional(),
   /** JSON, app server id to URL: used instead of the announced addresses. */
   UNDERSTUDY_APP_SERVER_ADDRESSES: appServerAddresses().optional(),
   UNDERSTUDY_MAX_CONNECTIONS: integerVariable(1, 1_000_000).default(10_000),

@@ -3,6 +3,7 @@ import { HeartbeatModule } from "@understudy/heartbeat";
 import { SettingsWatch, type ServiceContext } from "@understudy/runtime";
 import { Balancer, type BalancerOptions } from "./balancer.ts";
 import { noAddresses, type LoadBalancerConfiguration } from "./load-balancer.config.ts";
+import { EdgeCertificate } from "./http/edge-certificate.ts";
 import { LoadBalancerService } from "./load-balancer.service.ts";
 import { KnownRoutes } from "./routing/known-routes.ts";
 import { RoutingWatch } from "./routing/routing-watch.ts";
@@ -37,6 +38,11 @@ export class LoadBalancerModule {
         addresses: configuration.UNDERSTUDY_APP_SERVER_ADDRESSES ?? noAddresses,
         limits: limitsOf(configuration),
         settings: () => settings.current.loadBalancers,
+        certificate: EdgeCertificate.of(
+          configuration.UNDERSTUDY_TLS_CERTIFICATE_FILE,
+          configuration.UNDERSTUDY_TLS_KEY_FILE,
+          log,
+        ),
       },
       routes,
       log,

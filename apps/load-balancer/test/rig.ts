@@ -2,6 +2,7 @@
 import type { RoutingEntry, RoutingTable } from "@understudy/contracts";
 import { pino } from "pino";
 import { Balancer, type BalancerOptions } from "../src/balancer.ts";
+import type { EdgeCertificate } from "../src/http/edge-certificate.ts";
 import { KnownRoutes } from "../src/routing/known-routes.ts";
 import type { Backend } from "./backends.ts";
 
@@ -49,13 +50,14 @@ export class Rig {
   #version = 0;
   #backends: Backend[] = [];
 
-  private constructor(override: Partial<BalancerOptions["limits"]>) {
+  private constructor(override: Partial<BalancerOptions["limits"]>, certificate?: EdgeCertificate) {
     this.balancer = new Balancer(
       {
         machine: "machine-a",
         addresses: new Map(),
         limits: { ...limits, ...override },
         settings: () => this.settings,
+        certificate,
       },
       this.routes,
       pino({ level: "silent" }),
@@ -65,8 +67,9 @@ export class Rig {
   static async start(
     backends: readonly Backend[] = [],
     override: Partial<BalancerOptions["limits"]> = {},
+    certificate?: EdgeCertificate,
   ): Promise<Rig> {
-    const rig = new Rig(override);
+    const rig = new Rig(override, certificate);
     rig.url = await rig.balancer.start("127.0.0.1", 0);
     rig.port = Number(new URL(rig.url).port);
     rig.#backends = [...backends];

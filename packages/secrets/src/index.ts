@@ -1,3 +1,4 @@
+export { makeKey, makeSelfSigned, type Names } from "./certificates.ts";
 export {
   finishRotation,
   listSecrets,

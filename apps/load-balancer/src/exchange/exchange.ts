@@ -15,6 +15,7 @@ import type { Dispatcher } from "undici";
 import type { AnswerHead } from "../http/answer-head.ts";
 import type { Abortable, ClientConnection } from "../http/client-connection.ts";
 import { answerProblem, problems, type Problem } from "../http/problem.ts";
+import { addStrictTransport } from "../http/strict-transport.ts";
 import { mayBeRepeated, type RequestHead } from "../http/request-head.ts";
 import type { RepeatReason } from "../metrics/counters.ts";
 import type { Upstream } from "../servers/upstream.ts";
@@ -260,6 +261,7 @@ export class Exchange implements AttemptOwner, Held<Upstream>, Abortable {
       this.connection.isClosing = true;
       head.headers.push("connection", "close");
     }
+    if (this.connection.scheme === "https") addStrictTransport(head.headers);
     this.response.writeHead(status, head.headers);
   }
 

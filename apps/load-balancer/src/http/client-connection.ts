@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Arrival } from "./request-head.ts";
+import { schemeOf } from "./strict-transport.ts";
 
 /** A request in work, as its connection sees it. */
 export interface Abortable {
@@ -11,6 +12,7 @@ export interface Abortable {
 export class ClientConnection implements Arrival {
   readonly clientAddress: string;
   readonly localPort: string;
+  readonly scheme: "http" | "https";
   /** Oldest first; mostly one or none. */
   readonly inWork: Abortable[] = [];
   #begun = 0;
@@ -29,6 +31,7 @@ export class ClientConnection implements Arrival {
     // IPv4 in IPv6 form is IPv4.
     this.clientAddress = address.startsWith("::ffff:") ? address.slice(7) : address;
     this.localPort = String(socket.localPort ?? "");
+    this.scheme = schemeOf(socket);
     this.idleSinceMs = nowMs;
   }
 

@@ -6,15 +6,19 @@
  *
  * - F1. One parser, strict; what it refuses is answered 4xx and the connection closed, and nothing is ever written
  *   into the answer of another request.
- * - F2. Draining: answers say `Connection: close`; a connection without a request is closed only when it was idle for
+ * - F2. With a certificate there is TLS and nothing else on the port, and users are told to come back over TLS only
+ *   (HSTS). A handshake counts as a connection from its first moment.
+ * - F3. Draining: answers say `Connection: close`; a connection without a request is closed only when it was idle for
  *   a while, so that whoever is about to send on it is not cut.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, Server as HttpsServer } from "node:https";
 import { Server as TcpServer, type AddressInfo, type Socket } from "node:net";
 import { Exchange } from "../exchange/exchange.ts";
 import type { Traffic } from "../exchange/traffic.ts";
 import { ClientConnection } from "./client-connection.ts";
+import type { EdgeCertificate } from "./edge-certificate.ts";
 import { answerProblem, problems, problemText, type Problem } from "./problem.ts";
 import { readRequestHead } from "./request-head.ts";
 import { refuseConnect } from "./upgrade.ts";
@@ -42,30 +46,37 @@ const lingerMs = 500;
 export class FrontServer {
   readonly #server: Server;
   readonly #connections = new Map<Socket, ClientConnection>();
+  /** TCP connections below TLS, those in their handshake included. */
+  readonly #encrypted = new Set<Socket>();
   #isDraining = false;
 
   constructor(
     private readonly traffic: Traffic,
     private readonly limits: FrontLimits,
+    private readonly certificate?: EdgeCertificate,
   ) {
-    this.#server = createServer(
-      {
-        insecureHTTPParser: false,
-        // Checked with the rest of the head.
-        requireHostHeader: false,
-        maxHeaderSize: limits.maxHeaderBytes,
-        headersTimeout: limits.headersTimeoutMs,
-        requestTimeout: limits.requestTimeoutMs,
-        connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
-        keepAliveTimeout: limits.keepAliveMs,
-        noDelay: true,
-      },
-      (request, response) => this.#onRequest(request, response),
-    );
+    const options = {
+      insecureHTTPParser: false,
+      // Checked with the rest of the head.
+      requireHostHeader: false,
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
+      keepAliveTimeout: limits.keepAliveMs,
+      noDelay: true,
+    };
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response);
+    if (certificate === undefined) this.#server = createServer(options, onRequest);
+    else {
+      const handshake = { handshakeTimeout: limits.headersTimeoutMs, ALPNProtocols: ["http/1.1"] };
+      this.#server = createTlsServer({ ...options, ...certificate.current, ...handshake }, onRequest);
+      this.#server.prependListener("connection", (socket: Socket) => this.#onEncrypted(socket));
+    }
     // Beyond this number Node would drop fields silently; they are counted here instead.
     this.#server.maxHeadersCount = 0;
     this.#server
-      .on("connection", (socket: Socket) => this.#onConnection(socket))
+      .on(certificate ? "secureConnection" : "connection", (socket: Socket) => this.#onConnection(socket))
       .on("clientError", (error: Error & { code?: string }, socket) => this.#onClientError(error, socket as Socket))
       .on("checkContinue", (request, response) => this.#onRequest(request, response, true))
       .on("checkExpectation", (request, response) => this.#refuse(request, response, problems.expectation));
@@ -80,8 +91,11 @@ export class FrontServer {
   async listen(host: string, port: number): Promise<string> {
     this.#server.listen({ host, port, backlog: 4_096 });
     await once(this.#server, "listening");
+    this.certificate?.watch((pair) => {
+      if (this.#server instanceof HttpsServer) this.#server.setSecureContext(pair);
+    });
     const { port: bound } = this.#server.address() as AddressInfo;
-    return `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+    return `${this.certificate ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${bound}`;
   }
 
   /** A connection that a front door has accepted. */
@@ -95,7 +109,7 @@ export class FrontServer {
     for (const connection of this.#connections.values()) connection.closesSoon = true;
   }
 
-  /** F2. New connections are still served, but the port takes none any more after `close`. */
+  /** F3. New connections are still served, but the port takes none any more after `close`. */
   beginDrain(): void {
     this.#isDraining = true;
     this.sendAway();
@@ -103,7 +117,7 @@ export class FrontServer {
 
   /** Waits until no connection is left, at most `atMostMs`; the rest is cut. */
   async close(atMostMs: number): Promise<void> {
-    // Not the HTTP server's own `close`: it cuts idle connections at once (F2).
+    // Not the HTTP server's own `close`: it cuts idle connections at once (F3).
     TcpServer.prototype.close.call(this.#server);
     const beganMs = performance.now();
     const deadlineMs = beganMs + atMostMs;
@@ -118,7 +132,17 @@ export class FrontServer {
       }
     }
     for (const socket of this.#connections.keys()) socket.destroy();
+    for (const socket of this.#encrypted) socket.destroy();
+    this.certificate?.stop();
     this.#server.close();
+  }
+
+  /** F2 */
+  #onEncrypted(socket: Socket): void {
+    // Without TLS there is nothing that could be said.
+    if (this.#encrypted.size >= this.limits.maxConnections) return void socket.destroy();
+    this.#encrypted.add(socket);
+    socket.once("close", () => this.#encrypted.delete(socket));
   }
 
   #onConnection(socket: Socket): void {

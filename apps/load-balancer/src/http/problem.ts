@@ -1,5 +1,6 @@
 /** RFC 9457 answers of the balancer itself. */
 import { STATUS_CODES, type ServerResponse } from "node:http";
+import { addStrictTransport, schemeOf } from "./strict-transport.ts";
 
 export const problemContentType = "application/problem+json";
 
@@ -63,7 +64,9 @@ function fieldsOf(problem: Problem, body: string, closes: boolean): string[] {
 
 export function answerProblem(response: ServerResponse, problem: Problem, closes: boolean, requestId?: string): void {
   const body = bodyOf(problem, requestId);
-  response.writeHead(problem.status, fieldsOf(problem, body, closes));
+  const fields = fieldsOf(problem, body, closes);
+  if (schemeOf(response.req.socket) === "https") addStrictTransport(fields);
+  response.writeHead(problem.status, fields);
   response.end(body);
 }
 

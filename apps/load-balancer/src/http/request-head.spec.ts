@@ -1,7 +1,7 @@
 import { readRequestHead, mayBeRepeated, type RequestHead } from "./request-head.ts";
 import { readTarget } from "./request-target.ts";
 
-const arrival = { clientAddress: "192.0.2.9", localPort: "8080" };
+const arrival = { clientAddress: "192.0.2.9", localPort: "8080", scheme: "http" } as const;
 const read = (fields: string[], method = "GET", target = "/", minor = 1) =>
   readRequestHead(method, target, minor, fields, arrival, () => "new-id");
 const headersOf = (fields: string[], ...rest: [string?, string?]): Record<string, string> => {

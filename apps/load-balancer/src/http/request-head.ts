@@ -12,6 +12,8 @@ import { isValidHost, readTarget } from "./request-target.ts";
 export interface Arrival {
   readonly clientAddress: string;
   readonly localPort: string;
+  /** As the user sees it. */
+  readonly scheme: "http" | "https";
 }
 
 export interface RequestHead {
@@ -132,7 +134,7 @@ export function readRequestHead(
     "x-forwarded-for",
     forwardedFor === undefined ? arrival.clientAddress : `${forwardedFor}, ${arrival.clientAddress}`,
     "x-forwarded-proto",
-    "http",
+    arrival.scheme,
     "x-forwarded-port",
     arrival.localPort,
     "x-request-id",
