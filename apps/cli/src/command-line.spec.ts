@@ -36,6 +36,9 @@ describe("the command line", () => {
     "thaw",
     "cut",
     "heal",
+    "secrets setup",
+    "secrets list",
+    "secrets rotate",
   ])("%s has a help with an example and the ways to a cluster", async (command) => {
     const { exitCode, out } = await run([...command.split(" "), "--help"]);
     expect(exitCode).toBe(0);

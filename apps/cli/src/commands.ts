@@ -5,6 +5,7 @@
 import { Argument, Option, type Command } from "commander";
 import type { ControlAction } from "@understudy/contracts";
 import type { CommandContext } from "./command-context.ts";
+import type { SecretsOptions, SetUpArguments } from "./commands/secrets.ts";
 
 /** A command's work; a number is its exit code. */
 export type Run = (context: CommandContext) => Promise<number | void>;
@@ -37,6 +38,7 @@ export function declareCommands(program: Command, execute: (run: Run) => Promise
   declareDatabases(program, execute);
   declarePlacement(program, execute);
   declareProcessControl(program, execute);
+  declareSecrets(program, execute);
 }
 
 function declareViews(program: Command, execute: (run: Run) => Promise<void>): void {
@@ -287,6 +289,56 @@ function declareProcessControl(program: Command, execute: (run: Run) => Promise<
     .argument("<machine>", machine)
     .addHelpText("after", examples([["understudy heal machine-b"]]))
     .action((what: string) => act("heal", what));
+}
+
+function declareSecrets(program: Command, execute: (run: Run) => Promise<void>): void {
+  const secrets = program
+    .command("secrets")
+    .description("passwords, keys and certificates of a cluster: made once, listed, replaced by kind; never shown");
+  const load = () => import("./commands/secrets.ts");
+  const owner = () =>
+    new Option("--owner <reader=uid:gid...>", "who shall read a reader's files (as root only; repeat it)");
+  secrets
+    .command("setup")
+    .description("makes what is missing; names what is damaged (exit code 78). Needs nothing that runs")
+    .requiredOption("--folder <folder>", "where they are kept")
+    .requiredOption("--nats-nodes <nodes>", "such as nats-a,nats-b=10.0.0.2,nats-c")
+    .option("--postgres <instances>", "such as postgres-a,postgres-b=10.0.0.2", "")
+    .option("--cluster <name>", "its name", "understudy")
+    .option("--database <names>", "the databases", "understudy")
+    .option("--edge <names>", "names by which users reach the load balancers", "localhost")
+    .option("--edge-certificate <file>", "one that users' clients believe (PEM, with its chain)")
+    .option("--edge-key <file>", "its key (PEM)")
+    .addOption(owner())
+    .addHelpText(
+      "after",
+      examples([
+        [
+          "understudy secrets setup --folder secrets --nats-nodes nats-a,nats-b,nats-c --postgres postgres-a,postgres-b",
+        ],
+      ]),
+    )
+    .action((options: SetUpArguments) => execute(async (context) => (await load()).setUp(context, options)));
+  secrets
+    .command("list")
+    .description("kinds, files, when they were made and when they expire")
+    .option("--folder <folder>", "that of the local cluster where not given")
+    .addHelpText("after", examples([["understudy secrets list"]]))
+    .action((options: SecretsOptions) => execute(async (context) => (await load()).list(context, options)));
+  secrets
+    .command("rotate")
+    .description("replaces all secrets of a kind, and says what to restart in which order")
+    .argument("<kind>", "as `secrets list` names them")
+    .option("--folder <folder>", "that of the local cluster where not given")
+    .option("--finish", "ends the time in which the old ones of this kind count too")
+    .addOption(owner())
+    .addHelpText(
+      "after",
+      examples([["understudy secrets rotate nats-users"], ["understudy secrets rotate nats-users --finish"]]),
+    )
+    .action((kind: string, options: SecretsOptions & { finish?: boolean }) =>
+      execute(async (context) => (await load()).rotate(context, kind, options)),
+    );
 }
 
 const expectVersion = () =>

@@ -57,7 +57,8 @@ export function natsUserRules(
   keysOf: (user: NatsUser) => readonly string[],
 ): readonly NatsUserRule[] {
   const access = natsAccess(databases);
-  return natsUsers.flatMap((user) =>
-    keysOf(user).map((nkey) => ({ name: user, nkey, ...subjectRule(user, access[user]) })),
-  );
+  return natsUsers.flatMap((user) => {
+    const { publish, subscribe } = subjectRule(user, access[user]);
+    return keysOf(user).map((nkey) => ({ name: user, nkey, publish, subscribe }));
+  });
 }

@@ -1,5 +1,5 @@
 /** The copies below `for/`: each reader's folder holds exactly what it reads. */
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { serviceKind, type ServiceKind } from "@understudy/contracts";
 import { natsConfiguration, type NatsUsers } from "@understudy/engines/nats-configuration";
@@ -88,15 +88,21 @@ export function readerFolders(kept: KeptSecrets): ReadonlyMap<string, Folder> {
   ]);
 }
 
+const ownerOf = (folder: string): Owner => {
+  const { uid, gid } = statSync(folder);
+  return { uid, gid };
+};
+
 /** Writes what differs and removes what a reader no longer reads. The folders themselves stay: they may be mounts. */
 export function writeReaderFolders(kept: KeptSecrets, owners: ReadonlyMap<string, Owner>): void {
   const parent = join(kept.folder, "for");
   mkdirSync(parent, { recursive: true, mode: 0o700 });
   for (const [reader, content] of readerFolders(kept)) {
-    const owner = owners.get(reader);
     const folder = join(parent, reader);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     chmodSync(folder, 0o700);
+    // Who has the folder has its files: a rotation need not be told again.
+    const owner = owners.get(reader) ?? (process.getuid?.() === 0 ? ownerOf(folder) : undefined);
     for (const [file, text] of Object.entries(content)) {
       const path = join(folder, file);
       if (readSecret(path) !== text) replaceSecret(path, text, owner);

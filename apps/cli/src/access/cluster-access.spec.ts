@@ -54,7 +54,7 @@ describe("the way to a local cluster", () => {
       },
       state,
     );
-    expect(address).toEqual({
+    expect(address).toMatchObject({
       servers: ["nats://nats-c:4222", "nats://nats-b:4222", "nats://nats-a:4222"],
       user: "understudy",
       password: "secret",

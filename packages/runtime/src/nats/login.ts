@@ -38,7 +38,7 @@ export function refusalOf(error: unknown): string | undefined {
     return "NATS does not know this user. Is the seed or password that of this cluster, and has every node been given its newest users?";
   }
   const text =
-    error instanceof Error ? `${error.message} ${String((error.cause as Error | undefined)?.message ?? "")}` : "";
+    error instanceof Error ? `${error.message} ${(error.cause as Error | undefined)?.message ?? ""}` : "";
   if (/certificate|self.signed|unable to verify|altnames|wrong version number|ssl|tlsv1|'tls'/i.test(text)) {
     return `NATS and this process do not agree on TLS (${text.trim()}). Is UNDERSTUDY_NATS_CA_FILE the authority of this cluster, and the node's certificate made for its address?`;
   }
