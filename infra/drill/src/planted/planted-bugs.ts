@@ -45,7 +45,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${pool}/src/continuity/marker-table.ts`,
     right: "VALUES ($1, $2, true, $3, $4) ON CONFLICT DO NOTHING`,",
     wrong: "SELECT $1::uuid, $2::int, true, $3::int, $4::bigint WHERE false`,",
-    test: { path: `${pool}/test/forced-outcome.int.spec.ts` },
+    test: { path: `${pool}/test/forced-outcome.int.spec.ts`, name: "arrives behind the tombstone" },
   },
   {
     name: "a tombstone is pruned while the session that it is against still lives",

@@ -96,6 +96,8 @@ export class PlantedTree {
       project,
       "--runInBand",
       "--forceExit",
+      // A bug that makes somebody wait for ever is caught by that; without it each of these tests takes 2 s.
+      "--testTimeout=20000",
       "--json",
       `--outputFile=${report}`,
     ];
