@@ -6,6 +6,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: (args: readonly stri
   idle: () => import("./idle/idle.ts"),
   failover: () => import("./failover/failover.ts"),
   pool: () => import("./pool/pool-bench.ts"),
+  queues: () => import("./queues/queues-bench.ts"),
   saturated: () => import("./saturated/saturated.ts"),
 };
 

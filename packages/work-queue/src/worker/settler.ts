@@ -38,6 +38,8 @@ export interface SettlerReport {
   settled(settlement: Settlement): void;
   /** Somebody else has the job, or another attempt. */
   refused(settlement: Settlement): void;
+  /** A batch was accepted: there is room for more. */
+  hasRoom(): void;
   databaseFailed(error: unknown): void;
   databaseAnswered(): void;
 }
@@ -123,6 +125,7 @@ export class Settler {
       await this.#settle(which, batch);
       this.#batches.delete(batch);
       this.#underWay -= batch.length;
+      if (!this.#isOver) this.report.hasRoom();
     }
     if (which === "completed") this.#isCompleting = false;
     else this.#isGivingBack = false;

@@ -78,7 +78,15 @@ export class WorkerLife implements RunOwner {
     const { work, services, handlers, graceMs = 5_000, guardedBy = "peers" } = options;
     this.#pool = work.pool;
     this.schema = work.schema;
-    this.#settler = new Settler(this.#pool, this.schema, incarnation, report);
+    this.#settler = new Settler(this.#pool, this.schema, incarnation, {
+      settled: (settlement) => report.settled(settlement),
+      refused: (settlement) => report.refused(settlement),
+      hasRoom: () => {
+        for (const feed of this.#feeds.values()) feed.pump();
+      },
+      databaseFailed: (error) => this.#failed(error),
+      databaseAnswered: () => report.databaseAnswered(),
+    });
     const byType = new Map(
       handlers.map((handler) => [`${handler.definition.queue} ${handler.definition.type}`, handler]),
     );

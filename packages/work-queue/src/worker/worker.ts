@@ -80,8 +80,8 @@ export class Worker extends EventEmitter<WorkerEvents> {
     try {
       await life.start();
     } catch (error) {
-      life.lose(new StandingLostError("It could not be started.", { cause: error }));
       this.#state = before;
+      life.lose(new StandingLostError("It could not be started.", { cause: error }));
       throw error;
     }
   }
