@@ -76,10 +76,14 @@ export function natsServerReady(options: Addresses, signal?: AbortSignal): Promi
   return until(options.name, signal, async () => {
     await attempt(signal, (over) => greeted(options.host ?? defaultHost, options.clientPort, over));
     await attempt(signal, (over) => monitor(options, "/healthz?js-enabled-only=true", over));
+    // Asked of the running server, not believed of its configuration: acknowledged must mean on disk.
+    const { config } = (await attempt(signal, (over) => monitor(options, "/jsz", over))) as JetStreamFigures;
+    if (config?.sync_always !== true) throw new Error("JetStream does not sync before it acknowledges");
   });
 }
 
 interface JetStreamFigures {
+  readonly config?: { readonly sync_always?: boolean };
   readonly meta_cluster?: { readonly leader?: string };
 }
 

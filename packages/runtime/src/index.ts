@@ -1,4 +1,4 @@
-export type { ApplicationContext, BusinessApplication } from "./application.ts";
+export type { ApplicationContext, ApplicationWork, BusinessApplication } from "./application.ts";
 export {
   authorityFileVariable,
   ConfigurationError,
@@ -51,3 +51,7 @@ export { assertStanding, standingSchema } from "./postgres/standing.ts";
 export { CONFIGURATION, runService, tellSupervisor, type ServiceContext, type ServiceDefinition } from "./service.ts";
 export { Shutdown, shutdownPhases, type ShutdownPhase } from "./shutdown.ts";
 export { Backoff, pause } from "./wait.ts";
+export { installWorkQueue, workQueueSchema } from "./work/install-work-queue.ts";
+export { jobViewOf, scheduleViewOf, serviceViewOf } from "./work/job-view.ts";
+export { asWorkError } from "./work/work-error.ts";
+export { NatsWakeUp } from "./work/nats-wake-up.ts";

@@ -37,10 +37,14 @@ export function refusalOf(error: unknown): string | undefined {
   if (error instanceof AuthorizationError) {
     return "NATS does not know this user. Is the seed or password that of this cluster, and has every node been given its newest users?";
   }
-  const text =
-    error instanceof Error ? `${error.message} ${(error.cause as Error | undefined)?.message ?? ""}` : "";
-  if (/certificate|self.signed|unable to verify|altnames|wrong version number|ssl|tlsv1|'tls'/i.test(text)) {
-    return `NATS and this process do not agree on TLS (${text.trim()}). Is UNDERSTUDY_NATS_CA_FILE the authority of this cluster, and the node's certificate made for its address?`;
+  const { message = "", code = "", cause } = (error ?? {}) as { message?: string; code?: string; cause?: Error };
+  const text = [message, code, cause?.message].filter(Boolean).join(" ");
+  if (
+    /certificate|self.signed|unable to verify|altnames|wrong version number|ssl|tlsv1|UNABLE_TO_VERIFY|'tls'/i.test(
+      text,
+    )
+  ) {
+    return `NATS and this process do not agree on TLS (${text}). Is UNDERSTUDY_NATS_CA_FILE the authority of this cluster, and the node's certificate made for its address?`;
   }
   return undefined;
 }
