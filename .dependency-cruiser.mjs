@@ -17,10 +17,17 @@ export default {
       to: { path: "^(packages/(?!failover-pool)|apps|infra)" },
     },
     {
-      name: "runtime-knows-contracts-and-the-pool-only",
+      name: "work-queue-stands-alone",
+      comment: "anybody with PostgreSQL can take it alone; tests may use the testkit",
+      severity: "error",
+      from: { path: "^packages/work-queue/src", pathNot: "\\.spec\\.ts$" },
+      to: { path: "^(packages/(?!work-queue|failover-pool)|apps|infra)" },
+    },
+    {
+      name: "runtime-knows-contracts-and-what-stands-alone-only",
       severity: "error",
       from: { path: "^packages/runtime/src", pathNot: "\\.spec\\.ts$" },
-      to: { path: "^(packages/(?!contracts|failover-pool|runtime)|apps|infra)" },
+      to: { path: "^(packages/(?!contracts|failover-pool|work-queue|runtime)|apps|infra)" },
     },
     { name: "packages-know-no-apps", severity: "error", from: { path: "^packages" }, to: { path: "^(apps|infra)" } },
     {

@@ -12,6 +12,7 @@ import { FollowedLeader } from "./standing/followed-leader.ts";
 import { LeaderContact } from "./standing/leader-contact.ts";
 import { Registrar } from "./standing/registrar.ts";
 import { ServerStanding } from "./standing/server-standing.ts";
+import { WorkController } from "./work/work.controller.ts";
 
 /** The composition root. */
 @Module({})
@@ -22,7 +23,7 @@ export class AppServerModule {
     return {
       module: AppServerModule,
       imports: [HeartbeatModule.forService({ load: () => requests.count, settings })],
-      controllers: [CommandsController],
+      controllers: [CommandsController, WorkController],
       providers: [
         { provide: RequestsInWork, useValue: requests },
         { provide: SettingsWatch, useValue: settings },

@@ -76,18 +76,23 @@ export class AppServer {
       case "preparing":
         return void this.#prepare(now.incarnation);
       case "serving":
+        this.hosted.work?.accept();
         return this.#serve();
       case "draining":
+        this.hosted.work?.drain();
         // By the stop itself, the departure says when.
         if (now.by === "command")
           this.#intakeOver = setTimeout(() => this.standing.apply({ type: "intake-over" }), intakeGraceMs);
         return;
       case "dropped":
+        this.hosted.work?.lose(now.reason); // Q3
         return void this.#renew();
       case "ending":
         if (now.exitCode !== 0) this.end(now.reason, now.exitCode);
         return;
       case "waiting":
+        this.hosted.work?.drain();
+        return;
       case "cut-off":
       case "confirming":
         return;

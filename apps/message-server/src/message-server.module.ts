@@ -15,11 +15,14 @@ import {
   createPool,
   databaseAddress,
   NatsConnections,
+  NatsWakeUp,
   PoolWire,
   SettingsWatch,
   Shutdown,
+  workQueueSchema,
   type ServiceContext,
 } from "@understudy/runtime";
+import { WorkQueue } from "@understudy/work-queue";
 import { ConfigurationController } from "./configuration/configuration.controller.ts";
 import { ConfigurationStore } from "./configuration/configuration-store.ts";
 import { CoordinationController } from "./coordination/coordination.controller.ts";
@@ -38,6 +41,8 @@ import { Suspicions } from "./registry/suspicions.ts";
 import { Verdicts } from "./registry/verdicts.ts";
 import { RoutingPublisher, STORED_ROUTING, storedRouting } from "./routing/routing-publisher.ts";
 import { StatusController } from "./status/status.controller.ts";
+import { CapacityWatch } from "./work/capacity-watch.ts";
+import { WorkDesk } from "./work/work-desk.ts";
 
 const BUCKETS = Symbol("BUCKETS");
 
@@ -154,8 +159,16 @@ export class MessageServerModule {
           },
         },
         { provide: EvidenceBoard, useFactory: () => new EvidenceBoard(nats, log) },
+        {
+          provide: WorkQueue,
+          useFactory: ({ pool }: LeaderDatabase) =>
+            new WorkQueue({ pool, schema: workQueueSchema, wakeUp: new NatsWakeUp(nats) }),
+          inject: [LeaderDatabase],
+        },
         Suspicions,
         RoutingPublisher,
+        WorkDesk,
+        CapacityWatch,
         Verdicts,
         Chronicler,
         LeadershipHooks,

@@ -2,7 +2,7 @@
  * The `UNDERSTUDY_*` variables of one service on one machine: exactly what it knows, since a service refuses to start
  * with a variable that it does not know.
  */
-import type { ServiceKind } from "@understudy/contracts";
+import { applicationRole, type ServiceKind } from "@understudy/contracts";
 import { CallerError } from "@understudy/runtime/errors";
 import { secretFile } from "@understudy/secrets/paths";
 
@@ -14,7 +14,6 @@ export interface ClusterSettings {
   readonly secretsFolder: string;
   readonly database: string;
   readonly databaseUser: string;
-  readonly databasePasswordFile: string;
   /** Packages with a business application, which every app server hosts. */
   readonly applications: readonly string[];
   readonly orderEntryScale: number;
@@ -74,7 +73,7 @@ function ownVariables(settings: ClusterSettings, view: MachineView, place: Servi
   const http = { UNDERSTUDY_HTTP_PORT: String(place.httpPort ?? 0) };
   const database = {
     UNDERSTUDY_DATABASE_URL: view.databaseUrl ?? "",
-    UNDERSTUDY_DATABASE_PASSWORD_FILE: settings.databasePasswordFile,
+    UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFile(settings.secretsFolder, place.kind, "owner.password"),
   };
   switch (place.kind) {
     case "message-server":
@@ -85,13 +84,18 @@ function ownVariables(settings: ClusterSettings, view: MachineView, place: Servi
         ...http,
         UNDERSTUDY_APPLICATIONS: settings.applications.join(","),
         UNDERSTUDY_ORDER_ENTRY_SCALE: String(settings.orderEntryScale),
+        UNDERSTUDY_ORDER_ENTRY_DRILLS: "true",
       };
     case "load-balancer":
       return { ...http, UNDERSTUDY_APP_SERVER_ADDRESSES: JSON.stringify(view.appServers) };
     case "db-pool":
       return {
         UNDERSTUDY_DATABASES: JSON.stringify([
-          { name: settings.database, url: view.databaseUrl, passwordFile: settings.databasePasswordFile },
+          {
+            name: settings.database,
+            url: view.databaseUrl?.replace(`//${settings.databaseUser}@`, `//${applicationRole}@`),
+            passwordFile: secretFile(settings.secretsFolder, place.kind, "application.password"),
+          },
         ]),
       };
     case "db-keeper":
@@ -113,6 +117,7 @@ function keeperVariables(
       "A db-keeper runs a PostgreSQL instance of its own: add a machine to the layout.",
     );
   }
+  const password = (role: string) => secretFile(settings.secretsFolder, postgres.id, `${role}.password`);
   return {
     UNDERSTUDY_DATABASE: settings.database,
     UNDERSTUDY_MEMBER: postgres.id,
@@ -121,8 +126,11 @@ function keeperVariables(
       .join(","),
     UNDERSTUDY_POSTGRES_DATA_DIR: postgres.dataDir,
     UNDERSTUDY_POSTGRES_PORT: String(postgres.port),
-    UNDERSTUDY_POSTGRES_SUPERUSER: settings.databaseUser,
-    UNDERSTUDY_DATABASE_PASSWORD_FILE: settings.databasePasswordFile,
+    UNDERSTUDY_DATABASE_PASSWORD_FILE: password("superuser"),
+    UNDERSTUDY_OWNER_PASSWORD_FILE: password("owner"),
+    UNDERSTUDY_APPLICATION_PASSWORD_FILE: password("application"),
+    UNDERSTUDY_REPLICATION_PASSWORD_FILE: password("replication"),
+    UNDERSTUDY_BACKUP_PASSWORD_FILE: password("backup"),
     ...(view.natsNode !== undefined && { UNDERSTUDY_NATS_NODE: view.natsNode }),
     ...(view.databaseNatsNodes.length > 0 && {
       UNDERSTUDY_NATS_NODES_OF_MEMBERS: view.databaseNatsNodes.join(","),

@@ -44,6 +44,19 @@ import {
 } from "./message-server.ts";
 import { routingPublished, stateBucket } from "./routing.ts";
 import { exitEvidence } from "./supervisor.ts";
+import {
+  cancelJob,
+  enqueueJob,
+  listJobs,
+  restartJob,
+  retryJobs,
+  setQueuePaused,
+  showJob,
+  workAvailable,
+  workQueues,
+  workSchedules,
+  workServices,
+} from "./work-queues.ts";
 
 export type NatsUser = ServiceKind | "supervisor" | "operator";
 
@@ -83,6 +96,20 @@ const service = { answers: [probe], tells: [beat] };
 /** Every service with a failover-pool. */
 const withPool = { tells: [poolFigures, commitInDoubt], hears: [primaryChanged, topologyPublished] };
 
+/** About background work; any app server answers. */
+const workRequests = [
+  listJobs,
+  showJob,
+  enqueueJob,
+  cancelJob,
+  restartJob,
+  retryJobs,
+  workQueues,
+  setQueuePaused,
+  workServices,
+  workSchedules,
+];
+
 /** @param databases their names: each has a lease of its own. */
 export function natsAccess(databases: readonly string[]): Readonly<Record<NatsUser, NatsAccess>> {
   return {
@@ -100,7 +127,7 @@ export function natsAccess(databases: readonly string[]): Readonly<Record<NatsUs
         switchover,
         readHistory,
       ],
-      tells: [...service.tells, ...withPool.tells, leaderBeat, routingPublished],
+      tells: [...service.tells, ...withPool.tells, leaderBeat, routingPublished, workAvailable],
       hears: [...withPool.hears, leaderBeat, beat, detectorReport, exitEvidence],
       streams: [
         bucket(leaseOf(messageServerRole), "read", "write", "make", "move"),
@@ -111,9 +138,9 @@ export function natsAccess(databases: readonly string[]): Readonly<Record<NatsUs
     },
     "app-server": {
       asks: [register, deregister],
-      answers: [...service.answers, follow, setIntake, declaredLost],
-      tells: [...service.tells, ...withPool.tells],
-      hears: [...withPool.hears, leaderBeat, routingPublished],
+      answers: [...service.answers, follow, setIntake, declaredLost, ...workRequests],
+      tells: [...service.tells, ...withPool.tells, workAvailable],
+      hears: [...withPool.hears, leaderBeat, routingPublished, workAvailable],
       streams: [bucket(configurationBucket, "read")],
     },
     "load-balancer": {
@@ -168,6 +195,7 @@ export function natsAccess(databases: readonly string[]): Readonly<Record<NatsUs
         changeDatabase,
         switchDatabase,
         probe,
+        ...workRequests,
       ],
       answers: [],
       tells: [],

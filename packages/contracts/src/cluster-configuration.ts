@@ -1,6 +1,7 @@
 /** The cluster configuration: versioned, in NATS KV, edited with compare-and-set. Owned by the message server. */
 import { z } from "zod";
 import { name } from "./identity.ts";
+import { workQueueSettings } from "./work-queue-settings.ts";
 
 const milliseconds = (least: number, most: number, standard: number) => z.int().min(least).max(most).default(standard);
 
@@ -35,6 +36,8 @@ export const clusterSettings = z
         probeMs: milliseconds(50, 5_000, 200),
       })
       .prefault({}),
+    /** Background work: queues, and which app server has how many workers of each. */
+    workQueues: workQueueSettings.prefault({}),
   })
   .refine((settings) => settings.appServers.lostAfterMs >= 4 * settings.heartbeat.beatMs, {
     path: ["appServers", "lostAfterMs"],

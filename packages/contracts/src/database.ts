@@ -10,6 +10,12 @@ import { instanceRef, leaderTerm, name } from "./identity.ts";
 
 export const databaseRole = (database: string): string => `database-${database}`;
 
+/** Roles of PostgreSQL that are not the keepers': none is a superuser. The owner changes the schema, the application rows. */
+export const ownerRole = "understudy_owner";
+export const applicationRole = "understudy_application";
+export const replicationRole = "understudy_replication";
+export const backupRole = "understudy_backup";
+
 /** strict: without a second instance in sync nothing commits. available: it does, after the loss was recorded (D3). */
 export const databasePolicy = z.enum(["strict", "available"]);
 export type DatabasePolicy = z.infer<typeof databasePolicy>;

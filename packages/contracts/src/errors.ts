@@ -4,6 +4,7 @@ import { z } from "zod";
 export const errorCode = z.enum([
   "invalid-request",
   "unknown-instance",
+  "not-found",
   "conflict",
   "refused",
   "not-leader",

@@ -26,6 +26,8 @@ export const registration = z.object({
   url: z.url(),
   capacity: z.int().positive(),
   applications: z.array(z.string()),
+  /** How many workers it bears. */
+  cpus: z.int().positive().optional(),
 });
 export type Registration = z.infer<typeof registration>;
 
@@ -86,6 +88,8 @@ export const clusterStatus = defineRequest({
     termInDatabase: z.boolean(),
     settingsVersion: z.int(),
     appServers: z.array(registeredServer),
+    /** What would be too little if any one machine were lost, and what is too little now. */
+    warnings: z.array(z.string()).default([]),
     /** Every instance that beats, of all kinds. */
     instances: z.array(
       z.object({
@@ -126,7 +130,11 @@ export const setConfiguration = defineRequest({
     /** Checked against `clusterSettings` by the message server, so that every fault is listed. */
     settings: z.unknown(),
   }),
-  reply: z.object({ settings: versionedSettings }),
+  reply: z.object({
+    settings: versionedSettings,
+    /** Accepted all the same. */
+    warnings: z.array(z.string()).default([]),
+  }),
 });
 
 const addressed = z.object({ id: name, reason: z.string().optional() });

@@ -1,5 +1,7 @@
 import type { BusinessApplication } from "@understudy/runtime";
 import { prepareDatabase } from "./database/prepare-database.ts";
+import { jobDefinitions } from "./jobs/job-definitions.ts";
+import { orderWork } from "./jobs/order-work.ts";
 import { firstDataSettings, orderEntryVariables } from "./order-entry.config.ts";
 import { OrderEntryModule } from "./order-entry.module.ts";
 
@@ -9,4 +11,6 @@ export const application: BusinessApplication = {
   variables: orderEntryVariables,
   prepare: (context) => prepareDatabase(context, firstDataSettings(context.configuration)),
   module: (context) => OrderEntryModule.for(context),
+  jobs: jobDefinitions,
+  work: orderWork,
 };

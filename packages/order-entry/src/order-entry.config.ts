@@ -7,6 +7,11 @@ export const orderEntryVariables = {
   UNDERSTUDY_ORDER_ENTRY_SCALE: integerVariable(1, 10_000).optional(),
   /** Percent of TPC-C's rows in a warehouse; absent: as the data there have, 5 at first. */
   UNDERSTUDY_ORDER_ENTRY_DENSITY: integerVariable(1, 100).optional(),
+  /** true: the job types that drills use, and their table. */
+  UNDERSTUDY_ORDER_ENTRY_DRILLS: z
+    .enum(["true", "false"])
+    .transform((text) => text === "true")
+    .optional(),
 } as const;
 
 /** The variables as an app server has checked them. */

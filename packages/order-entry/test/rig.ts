@@ -2,7 +2,17 @@
 import "reflect-metadata";
 import { NestFactory } from "@nestjs/core";
 import { FastifyAdapter, type NestFastifyApplication } from "@nestjs/platform-fastify";
-import { type ApplicationContext, createLog, Identity, standingSchema } from "@understudy/runtime";
+import {
+  type ApplicationContext,
+  createLog,
+  createPool,
+  type FailoverPool,
+  Identity,
+  installWorkQueue,
+  standingSchema,
+  workQueueSchema,
+} from "@understudy/runtime";
+import { WorkQueue } from "@understudy/work-queue";
 import { PostgresServer } from "@understudy/testkit";
 import type { Pool } from "pg";
 import { application } from "@understudy/order-entry";
@@ -26,6 +36,7 @@ export const smallest = { UNDERSTUDY_ORDER_ENTRY_DENSITY: 1 };
 
 export class OrderEntryRig {
   readonly #hosts: OrderEntryHost[] = [];
+  readonly #pools: FailoverPool[] = [];
 
   private constructor(
     readonly server: PostgresServer,
@@ -39,6 +50,11 @@ export class OrderEntryRig {
     await admin.end();
     const pool = server.pool({ database });
     await pool.query(standingSchema);
+    await installWorkQueue(pool);
+    const queue = new WorkQueue({ pool, schema: workQueueSchema });
+    await queue.queues.define({ name: "USERJOBS" });
+    await queue.queues.define({ name: "MASSJOBS" });
+    await queue.queues.define({ name: "SERVICES", kind: "services" });
     return new OrderEntryRig(server, database, pool);
   }
 
@@ -62,12 +78,20 @@ export class OrderEntryRig {
     const url = new URL(this.server.url);
     url.pathname = `/${this.database}`;
     if (port !== undefined) url.port = String(port);
-    return {
-      identity: new Identity({ kind: "app-server", id, cluster: "understudy", site: "site-1", machine: "machine-a" }),
-      log: createLog("silent", "json", {}),
-      database: { url: url.href, password: this.server.password, connections },
-      configuration,
-    };
+    const identity = new Identity({
+      kind: "app-server",
+      id,
+      cluster: "understudy",
+      site: "site-1",
+      machine: "machine-a",
+    });
+    const log = createLog("silent", "json", {});
+    const database = { url: url.href, password: this.server.password, connections };
+    const workPool = createPool(database, identity, { assertsStanding: true }, log);
+    this.#pools.push(workPool);
+    const jobs = application.jobs?.(configuration) ?? [];
+    const queue = new WorkQueue({ pool: workPool, schema: workQueueSchema, jobs });
+    return { identity, log, database, configuration, queue, workPool };
   }
 
   async host(options: ContextOptions = {}): Promise<OrderEntryHost> {
@@ -89,6 +113,7 @@ export class OrderEntryRig {
 
   async stop(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.stop()));
+    await Promise.all(this.#pools.map((pool) => pool.end()));
     await this.pool.end();
   }
 }

@@ -17,14 +17,18 @@ import {
   databaseAddress,
   LOG,
   NatsConnections,
+  NatsWakeUp,
   NestLog,
   pause,
   PoolWire,
+  SettingsWatch,
   Shutdown,
   type ApplicationContext,
   type Log,
 } from "@understudy/runtime";
 import type { AppServerConfiguration } from "../app-server.config.ts";
+import { BackgroundWork } from "../work/background-work.ts";
+import { WorkMetrics } from "../work/work-metrics.ts";
 import { ProblemFilter } from "./problem.filter.ts";
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -35,6 +39,7 @@ const closeMs = 3_000;
 interface Generation {
   readonly incarnation: string;
   readonly context: ApplicationContext;
+  readonly work: BackgroundWork;
   readonly abort: AbortController;
   readonly opened: Promise<boolean>;
   built: { readonly app: NestFastifyApplication; readonly handler: RequestHandler } | undefined;
@@ -47,11 +52,13 @@ class HostedModule {}
 export class HostedApplications {
   #generation: Generation | undefined;
   #wire: PoolWire | undefined;
+  readonly #metrics = new WorkMetrics(async () => (await this.work?.queue.queues.figures()) ?? []);
 
   constructor(
     @Inject(CONFIGURATION) private readonly configuration: AppServerConfiguration,
     @Inject(Identity) private readonly identity: Identity,
     @Inject(NatsConnections) private readonly nats: NatsConnections,
+    @Inject(SettingsWatch) private readonly settings: SettingsWatch,
     @Inject(Shutdown) private readonly shutdown: Shutdown,
     @Inject(LOG) private readonly log: Log,
   ) {}
@@ -59,6 +66,11 @@ export class HostedApplications {
   /** Undefined while no generation stands. */
   get handler(): RequestHandler | undefined {
     return this.#generation?.built?.handler;
+  }
+
+  /** Background work of the generation that stands. */
+  get work(): BackgroundWork | undefined {
+    return this.#generation?.built === undefined ? undefined : this.#generation.work;
   }
 
   /**
@@ -69,21 +81,32 @@ export class HostedApplications {
     const { incarnation } = this.identity;
     if (this.#generation?.incarnation === incarnation) return this.#generation.opened;
     const abort = new AbortController();
+    const identity = this.identity.pinned(); // G1
+    const database = {
+      url: this.configuration.UNDERSTUDY_DATABASE_URL,
+      password: this.configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
+      connections: this.configuration.UNDERSTUDY_DATABASE_CONNECTIONS,
+      wire: this.#openWire(),
+    };
+    const { log, settings } = this;
+    const work = new BackgroundWork(
+      { identity, database, settings, wakeUp: new NatsWakeUp(this.nats), metrics: this.#metrics, log },
+      this.configuration.UNDERSTUDY_APPLICATIONS,
+      this.configuration,
+    );
     const context: ApplicationContext = {
-      identity: this.identity.pinned(), // G1
-      log: this.log,
-      database: {
-        url: this.configuration.UNDERSTUDY_DATABASE_URL,
-        password: this.configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
-        connections: this.configuration.UNDERSTUDY_DATABASE_CONNECTIONS,
-        wire: this.#openWire(),
-      },
+      identity,
+      log,
+      database,
       configuration: this.configuration,
+      queue: work.queue,
+      workPool: work.pool,
     };
     const previous = this.close();
     const generation: Generation = {
       incarnation,
       context,
+      work,
       abort,
       built: undefined,
       opened: previous.then(() => this.#openPatiently(generation)),
@@ -99,7 +122,7 @@ export class HostedApplications {
     if (generation === undefined) return;
     generation.abort.abort();
     const late = new AbortController();
-    const closed = generation.built?.app.close().catch((error: unknown) => {
+    const closed = Promise.all([generation.work.close(), generation.built?.app.close()]).catch((error: unknown) => {
       this.log.warn({ err: error }, "the hosted applications did not close cleanly");
     });
     await Promise.race([closed, pause(closeMs, late.signal)]);
@@ -137,6 +160,7 @@ export class HostedApplications {
 
   async #build(generation: Generation): Promise<void> {
     const applications = this.configuration.UNDERSTUDY_APPLICATIONS;
+    await generation.work.prepareQueues();
     for (const application of applications) {
       await application.prepare(generation.context);
       if (generation.abort.signal.aborted) return;
@@ -156,6 +180,7 @@ export class HostedApplications {
       await app.init();
       const fastify = app.getHttpAdapter().getInstance();
       await fastify.ready();
+      await generation.work.prepare(applications.flatMap((one) => one.work?.(generation.context) ?? []));
       if (generation.abort.signal.aborted) return await app.close();
       generation.built = { app, handler: (request, response) => fastify.routing(request, response) };
     } catch (error) {

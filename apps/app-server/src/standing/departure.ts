@@ -81,7 +81,8 @@ export class Departure {
       isDraining ? this.settings.current.appServers.drainMs : shortDrainMs,
       Math.max(longest, 0),
     );
-    if (!(await this.requests.idle(drainMs)))
+    const [isIdle] = await Promise.all([this.requests.idle(drainMs), this.hosted.work?.stop(drainMs)]);
+    if (!isIdle)
       this.log.warn(
         { requests: this.requests.count, drainMs },
         "requests are cut off: they took longer than the drain",

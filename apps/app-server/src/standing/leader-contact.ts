@@ -7,7 +7,7 @@
 import type { NatsConnection, Subscription } from "@nats-io/transport-node";
 import { Inject, Injectable } from "@nestjs/common";
 import { leaderBeat, routingPublished, type LeaderTerm, type RoutingTable } from "@understudy/contracts";
-import { Identity, listen, LOG, NatsConnections, type Log } from "@understudy/runtime";
+import { Identity, listen, LOG, NatsConnections, SettingsWatch, type Log } from "@understudy/runtime";
 import { FollowedLeader } from "./followed-leader.ts";
 import { ServerStanding } from "./server-standing.ts";
 
@@ -25,6 +25,7 @@ export class LeaderContact {
     @Inject(Identity) private readonly identity: Identity,
     @Inject(FollowedLeader) private readonly leader: FollowedLeader,
     @Inject(ServerStanding) private readonly standing: ServerStanding,
+    @Inject(SettingsWatch) private readonly settings: SettingsWatch,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -69,8 +70,9 @@ export class LeaderContact {
   #read(table: RoutingTable): void {
     const verdict = this.leader.hear(table.leader);
     if (verdict === "stale" || verdict === "contradicts") return;
-    const serves = this.standing.current.kind === "serving";
     const { id, incarnation } = this.identity.ref;
+    const isForUsers = this.settings.current.workQueues.appServers[id]?.onlyBackground !== true;
+    const serves = this.standing.current.kind === "serving" && isForUsers;
     const listed = table.servers.some((server) => server.id === id && server.incarnation === incarnation);
     this.#missingTables = !serves || listed ? 0 : this.#missingTables + 1;
     if (this.#missingTables < missingTablesAllowed) return;

@@ -5,6 +5,7 @@
  * starts. Waits grow and are jittered, so that servers that lost the same leader do not come back at once; a leader
  * that makes itself heard cuts a wait short. Registering again is idempotent (contracts/message-server.ts).
  */
+import { availableParallelism } from "node:os";
 import { Inject, Injectable } from "@nestjs/common";
 import { protocolVersion, register, type RegisterReply } from "@understudy/contracts";
 import {
@@ -120,6 +121,7 @@ export class Registrar {
         url: this.listener.url,
         capacity: this.configuration.UNDERSTUDY_CAPACITY,
         applications: this.configuration.UNDERSTUDY_APPLICATIONS.map(({ name }) => name),
+        cpus: availableParallelism(),
       };
       const timeoutMs = this.standing.current.kind === "confirming" ? answerAfterPauseMs : answerMs;
       reply = await call(this.nats.main, register, question, { timeoutMs });

@@ -45,6 +45,7 @@ export const exampleStatus = (): ClusterStatus => ({
     alternates: ["message-server-b"],
     since: new Date(noon - 600_000).toISOString(),
   },
+  warnings: [],
   termInDatabase: true,
   settingsVersion: 3,
   appServers: appServers.map((instance, at) => ({

@@ -2,9 +2,10 @@ import { Controller, Inject } from "@nestjs/common";
 import { Payload } from "@nestjs/microservices";
 import { getConfiguration, setConfiguration, type ClusterRoles, type VersionedSettings } from "@understudy/contracts";
 import { Elector } from "@understudy/leadership";
-import { HandlesRequest, OperationalError, parseRequest } from "@understudy/runtime";
+import { CallerError, HandlesRequest, OperationalError, parseRequest } from "@understudy/runtime";
 import { HistoryLog } from "../history/history-log.ts";
-import { ConfigurationStore } from "./configuration-store.ts";
+import { CapacityWatch } from "../work/capacity-watch.ts";
+import { ConfigurationStore, parseSettings } from "./configuration-store.ts";
 
 @Controller()
 export class ConfigurationController {
@@ -12,6 +13,7 @@ export class ConfigurationController {
     @Inject(Elector) private readonly elector: Elector,
     @Inject(ConfigurationStore) private readonly store: ConfigurationStore,
     @Inject(HistoryLog) private readonly history: HistoryLog,
+    @Inject(CapacityWatch) private readonly capacity: CapacityWatch,
   ) {}
 
   @HandlesRequest(getConfiguration)
@@ -24,9 +26,16 @@ export class ConfigurationController {
   }
 
   @HandlesRequest(setConfiguration)
-  async set(@Payload() payload: unknown): Promise<{ settings: VersionedSettings }> {
+  async set(@Payload() payload: unknown): Promise<{ settings: VersionedSettings; warnings: string[] }> {
     const change = parseRequest(setConfiguration, payload);
     const leader = this.elector.assertLeading();
+    const wanted = parseSettings(change.settings).workQueues;
+    const before = this.capacity.overloaded((await this.store.settings()).settings.workQueues);
+    const overloaded = this.capacity.overloaded(wanted).filter((fault) => !before.includes(fault));
+    if (overloaded.length > 0)
+      throw new CallerError("invalid-request", `The configuration was not changed: ${overloaded.join("; ")}`, {
+        faults: overloaded,
+      });
     const { settings, isRepeated } = await this.store.change(leader, change);
     if (!isRepeated) {
       void this.history.append(
@@ -40,6 +49,6 @@ export class ConfigurationController {
         AbortSignal.timeout(30_000),
       );
     }
-    return { settings };
+    return { settings, warnings: this.capacity.warningsFor(settings.settings.workQueues) };
   }
 }

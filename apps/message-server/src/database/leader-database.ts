@@ -6,8 +6,16 @@
 import type { InstanceRef, LeaderTerm } from "@understudy/contracts";
 import { messageServerRole } from "@understudy/contracts";
 import { commitTerm, fencedWrite, highestTerm, leadershipSchema, StaleTermError } from "@understudy/leadership";
-import { Backoff, OperationalError, pause, sessionName, standingSchema, type Log } from "@understudy/runtime";
-import type { Pool } from "pg";
+import {
+  Backoff,
+  installWorkQueue,
+  OperationalError,
+  pause,
+  sessionName,
+  standingSchema,
+  type FailoverPool,
+  type Log,
+} from "@understudy/runtime";
 
 const schemaLock = 7_205_759_403_792_793;
 
@@ -17,7 +25,7 @@ export class LeaderDatabase {
   #hasSchema = false;
 
   constructor(
-    private readonly pool: Pool,
+    readonly pool: FailoverPool,
     private readonly log: Log,
   ) {}
 
@@ -141,11 +149,13 @@ export class LeaderDatabase {
       await client.query("SELECT pg_advisory_xact_lock($1)", [schemaLock]);
       await client.query(`${leadershipSchema}${standingSchema}`);
       await client.query("COMMIT");
-      this.#hasSchema = true;
       client.release();
     } catch (error) {
       client.release(error as Error);
       throw error;
     }
+    // Verdicts take jobs away, so it is there before the first app server is accepted.
+    await installWorkQueue(this.pool);
+    this.#hasSchema = true;
   }
 }

@@ -3,6 +3,7 @@
  * (DESIGN 4): the verdict stands in PostgreSQL before anything of the lost server is given away.
  *
  *   evidence -> own probe, where the evidence needs it -> PostgreSQL: incarnation lost, sessions ended
+ *            -> its jobs and services back to their queues (Q1)
  *            -> registry and routing without it -> the server is told, if it still hears -> history
  *
  * While PostgreSQL is away the verdict waits and is tried again; balancers already avoid the server.
@@ -16,6 +17,7 @@ import { Backoff, call, LOG, NatsConnections, pause, SettingsWatch, type Log } f
 import { LeaderDatabase } from "../database/leader-database.ts";
 import { HistoryLog } from "../history/history-log.ts";
 import { RoutingPublisher } from "../routing/routing-publisher.ts";
+import { WorkDesk } from "../work/work-desk.ts";
 import { EvidenceBoard, evidenceOfExit, isCleanExit, isLivingMonitor } from "./evidence-board.ts";
 import { decideFate } from "./fate.ts";
 import { Registry } from "./registry.ts";
@@ -48,6 +50,7 @@ export class Verdicts {
     @Inject(Suspicions) private readonly suspicions: Suspicions,
     @Inject(RoutingPublisher) private readonly routing: RoutingPublisher,
     @Inject(LeaderDatabase) private readonly database: LeaderDatabase,
+    @Inject(WorkDesk) private readonly work: WorkDesk,
     @Inject(HistoryLog) private readonly history: HistoryLog,
     @Inject(LOG) private readonly log: Log,
   ) {
@@ -133,6 +136,11 @@ export class Verdicts {
       .join("; ");
     const ended = await this.#untilWritten(signal, () => this.database.declareLost(leader, instance, reason));
     if (ended === undefined) return;
+    // Q1, before the registry forgets that there is something to do.
+    const work = await this.#untilTaken(signal, () =>
+      this.work.lose(leader, instance, `${instance.id} was declared lost: ${inShort(evidence)}.`),
+    );
+    if (work === undefined) return;
     this.elector.assertLeading(leader); // L8: time has passed
     await this.registry.change(leader, instance, (current) => ({
       ...current,
@@ -157,7 +165,7 @@ export class Verdicts {
         instance: { id: instance.id, incarnation: instance.incarnation },
         event: "lost",
         evidence: [...evidence],
-        summary: `${instance.id} was declared lost: ${inShort(evidence)}; ${ended} database ${ended === 1 ? "session" : "sessions"} ended`,
+        summary: `${instance.id} was declared lost: ${inShort(evidence)}; ${ended} database ${ended === 1 ? "session" : "sessions"} ended${work}`,
       },
       signal,
     );
@@ -186,6 +194,20 @@ export class Verdicts {
         return await write();
       } catch (error) {
         if ((error as { retryable?: boolean }).retryable !== true) throw error;
+        await pause(backoff.nextMs(), signal);
+      }
+    }
+    return undefined;
+  }
+
+  /** As above, for statements whose errors say nothing of that: a verdict must not be left half done. */
+  async #untilTaken(signal: AbortSignal, take: () => Promise<string>): Promise<string | undefined> {
+    const backoff = new Backoff(50, 1_000);
+    while (!signal.aborted) {
+      try {
+        return await take();
+      } catch (error) {
+        this.log.warn({ reason: (error as Error).message }, "the work of a lost server was not taken away yet");
         await pause(backoff.nextMs(), signal);
       }
     }

@@ -12,7 +12,7 @@ import {
 } from "@understudy/contracts";
 import { BeatBoard } from "@understudy/heartbeat";
 import { Elector, OnLeadership, OnLeadershipLost } from "@understudy/leadership";
-import { LOG, NatsConnections, publish, type Log } from "@understudy/runtime";
+import { LOG, NatsConnections, publish, SettingsWatch, type Log } from "@understudy/runtime";
 import { z } from "zod";
 import { EvidenceBoard } from "../registry/evidence-board.ts";
 import { Registry } from "../registry/registry.ts";
@@ -40,10 +40,12 @@ export class RoutingPublisher {
     @Inject(BeatBoard) private readonly beats: BeatBoard,
     @Inject(EvidenceBoard) private readonly evidence: EvidenceBoard,
     @Inject(Suspicions) private readonly suspicions: Suspicions,
+    @Inject(SettingsWatch) private readonly settings: SettingsWatch,
     @Inject(STORED_ROUTING) private readonly stored: GuardedValue<StoredRouting>,
     @Inject(LOG) private readonly log: Log,
   ) {
     this.registry.onChange(() => this.refresh());
+    this.settings.onChange(() => this.refresh());
     this.beats.onBeat(({ beat }) => {
       // Readiness changes what balancers may do; load can wait for the next round.
       const listed = this.#entries.some((entry) => entry.incarnation === beat.instance.incarnation);
@@ -83,8 +85,11 @@ export class RoutingPublisher {
   }
 
   #compute(): RoutingEntry[] {
+    const { appServers } = this.settings.current.workQueues;
+    // Those for background work alone are nobody's to route to.
+    const forUsers = this.registry.servers.filter(({ instance }) => appServers[instance.id]?.onlyBackground !== true);
     return routingEntries(
-      this.registry.servers.map((server) => {
+      forUsers.map((server) => {
         const { id, incarnation } = server.instance;
         const heard = this.beats.latest(id);
         return {

@@ -10,6 +10,7 @@ import { EvidenceBoard } from "../registry/evidence-board.ts";
 import { reportLifeMs } from "../registry/fate.ts";
 import { Registry } from "../registry/registry.ts";
 import { Suspicions } from "../registry/suspicions.ts";
+import { CapacityWatch } from "../work/capacity-watch.ts";
 
 /** The whole cluster as the leader sees it. */
 @Controller()
@@ -22,6 +23,7 @@ export class StatusController {
     @Inject(Suspicions) private readonly suspicions: Suspicions,
     @Inject(ConfigurationStore) private readonly configuration: ConfigurationStore,
     @Inject(LeaderDatabase) private readonly database: LeaderDatabase,
+    @Inject(CapacityWatch) private readonly capacity: CapacityWatch,
   ) {}
 
   @HandlesRequest(clusterStatus)
@@ -41,6 +43,7 @@ export class StatusController {
           ? { ...server, state: "suspect" as const }
           : server,
       ),
+      warnings: this.capacity.warnings,
       instances: this.beats
         .all()
         .sort((a, b) => (a.beat.instance.id < b.beat.instance.id ? -1 : 1))

@@ -15,6 +15,7 @@ import { Payment } from "../entities/payment.ts";
 import { schemaName } from "../entities/schema-name.ts";
 import { Stock } from "../entities/stock.ts";
 import { Warehouse } from "../entities/warehouse.ts";
+import { BackgroundWork1795478400000 } from "../migrations/background-work-1795478400000.ts";
 import { Tables1795392000000 } from "../migrations/tables-1795392000000.ts";
 
 export type DatabaseContext = Pick<ApplicationContext, "database" | "identity" | "log">;
@@ -80,7 +81,7 @@ export function createDataSource(context: DatabaseContext, { purpose }: DataSour
       Stock,
       Warehouse,
     ],
-    migrations: [Tables1795392000000],
+    migrations: [Tables1795392000000, BackgroundWork1795478400000],
     migrationsTableName: "migrations",
     installExtensions: false,
     synchronize: false,

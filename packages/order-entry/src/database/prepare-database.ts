@@ -1,10 +1,14 @@
-import { OperationalError } from "@understudy/runtime";
+import { type ApplicationContext, OperationalError } from "@understudy/runtime";
 import type { PoolClient } from "pg";
 import { MigrationExecutor, type QueryRunner } from "typeorm";
 import { schemaName } from "../entities/schema-name.ts";
+import { drillEffects } from "../jobs/drill-sleep.ts";
+import { hasDrills } from "../jobs/job-definitions.ts";
 import { fillDatabase, type FirstDataSettings } from "../population/first-data.ts";
 import { createDataSource, type DatabaseContext } from "./data-source.ts";
 import { kindOfDatabaseError } from "./database-error.ts";
+
+type PreparationContext = DatabaseContext & Pick<ApplicationContext, "configuration">;
 
 /** Any number that nobody else uses: the first eight characters of SHA-256("understudy/order-entry"). */
 const advisoryLock = 0xe2a5_61b0;
@@ -15,7 +19,7 @@ const advisoryLock = 0xe2a5_61b0;
  * here holds nobody up.
  * @throws OperationalError `database-unavailable` when the database is away; trying again is right.
  */
-export async function prepareDatabase(context: DatabaseContext, firstData: FirstDataSettings): Promise<void> {
+export async function prepareDatabase(context: PreparationContext, firstData: FirstDataSettings): Promise<void> {
   const { source, close } = createDataSource(context, { purpose: "preparing" });
   try {
     await source.initialize();
@@ -38,7 +42,7 @@ export async function prepareDatabase(context: DatabaseContext, firstData: First
   }
 }
 
-async function prepare(runner: QueryRunner, context: DatabaseContext, firstData: FirstDataSettings): Promise<void> {
+async function prepare(runner: QueryRunner, context: PreparationContext, firstData: FirstDataSettings): Promise<void> {
   // Waiting for another server's first data, or making large ones, may outlast the limit that requests have.
   await runner.query("SET transaction_timeout = 0");
   await runner.query("SELECT pg_advisory_lock($1)", [advisoryLock]);
@@ -49,6 +53,7 @@ async function prepare(runner: QueryRunner, context: DatabaseContext, firstData:
   if (executed.length > 0) {
     context.log.info({ migrations: executed.map(({ name }) => name) }, "order entry tables brought up to date");
   }
+  if (hasDrills(context.configuration)) await runner.query(drillEffects);
   await fillDatabase((await runner.connect()) as PoolClient, firstData, context.log);
   await runner.query("SELECT pg_advisory_unlock($1)", [advisoryLock]);
 }

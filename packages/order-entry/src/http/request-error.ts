@@ -9,7 +9,7 @@ export interface FieldError {
 /** A request that fails again as it is; becomes an RFC 9457 answer with `status`. */
 export class RequestError extends CallerError {
   constructor(
-    readonly status: 400 | 404 | 409 | 415 | 422,
+    readonly status: 400 | 404 | 409 | 413 | 415 | 422,
     detail: string,
     readonly fields: readonly FieldError[] = [],
   ) {

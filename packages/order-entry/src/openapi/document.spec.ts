@@ -55,9 +55,21 @@ describe("the OpenAPI document", () => {
       Object.values(path),
     );
     const ids = operations.map(({ operationId }) => operationId);
-    expect(ids).toHaveLength(6);
+    expect(ids).toHaveLength(11);
     expect(new Set(ids)).toEqual(
-      new Set(["listCustomers", "listItems", "listOrders", "listStock", "placeOrder", "readOrder"]),
+      new Set([
+        "cancelJob",
+        "enqueueJob",
+        "listCustomers",
+        "listItems",
+        "listJobs",
+        "listOrders",
+        "listStock",
+        "placeOrder",
+        "readJob",
+        "readOrder",
+        "restartJob",
+      ]),
     );
     for (const { summary, responses } of operations) {
       expect(summary).toEqual(expect.any(String));

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { catalogueQuery, customer, item, stockEntry, stockQuery } from "../catalogue/catalogue.schema.ts";
+import { job, jobAction, jobReference, jobRequest, jobsQuery } from "../jobs/job.schema.ts";
 import { idempotencyKey } from "../http/idempotency-key.ts";
 import { pageOf } from "../http/pagination.ts";
 import { problem } from "../http/problem.ts";
@@ -12,6 +13,8 @@ import { order, orderRequest } from "../orders/order.schema.ts";
 import {
   exampleCustomer,
   exampleItem,
+  exampleJob,
+  exampleJobRequest,
   exampleKey,
   exampleOrder,
   exampleProblem,
@@ -34,6 +37,11 @@ const components = {
   ItemPage: pageOf(item),
   StockEntry: stockEntry,
   StockPage: pageOf(stockEntry),
+  Job: job,
+  JobPage: pageOf(job),
+  JobRequest: jobRequest,
+  JobReference: jobReference,
+  JobAction: jobAction,
   Problem: problem,
 } as const;
 type ComponentName = keyof typeof components;
@@ -95,6 +103,67 @@ const placed = (description: string): Json => ({
   headers: { Location: { description: "Where the order can be read", schema: { type: "string" } } },
 });
 
+const jobId = { name: "id", in: "path", required: true, schema: { type: "string", format: "uuid" } };
+const refusedJob = {
+  "400": problems["400"],
+  "404": problemAnswer("There is no such job"),
+  "409": problemAnswer("The job is in a state in which that cannot be done"),
+  "503": problems["503"],
+};
+
+const jobPaths: Json = {
+  "/api/jobs": {
+    ...list("listJobs", "Jobs, newest first", jobsQuery, "JobPage", exampleJob),
+    post: {
+      operationId: "enqueueJob",
+      summary: "Enqueue a job",
+      requestBody: {
+        required: true,
+        content: { "application/json": { schema: reference("JobRequest"), example: exampleJobRequest } },
+      },
+      responses: {
+        "201": {
+          ...answer("It is enqueued", "JobReference", { id: exampleJob.id }),
+          headers: { Location: { description: "Where the job can be read", schema: { type: "string" } } },
+        },
+        "409": problemAnswer("A job with the unique key is there"),
+        "413": problemAnswer("The payload is larger than its queue takes"),
+        "422": problemAnswer("There is no such queue, or the payload is not what the type wants"),
+        ...problems,
+      },
+    },
+  },
+  "/api/jobs/{id}": {
+    get: {
+      operationId: "readJob",
+      summary: "One job",
+      parameters: [jobId],
+      responses: {
+        "200": answer("The job", "Job", exampleJob),
+        "404": problemAnswer("There is no such job"),
+        "503": problems["503"],
+      },
+    },
+  },
+  "/api/jobs/{id}/restart": {
+    post: {
+      operationId: "restartJob",
+      summary: "Run a failed, aborted, cancelled or parked job again, with all its attempts",
+      parameters: [jobId],
+      responses: { "200": answer("The job", "Job", exampleJob), ...refusedJob },
+    },
+  },
+  "/api/jobs/{id}/cancel": {
+    post: {
+      operationId: "cancelJob",
+      summary: "Cancel a job; one that runs is told, and is cancelled when its handler ends",
+      parameters: [jobId],
+      requestBody: { required: false, content: { "application/json": { schema: reference("JobAction") } } },
+      responses: { "200": answer("The job", "Job", exampleJob), ...refusedJob },
+    },
+  },
+};
+
 export function openApiDocument(): Json {
   const orders = list("listOrders", "Orders, newest first", ordersQuery, "OrderPage", exampleOrder);
   return {
@@ -153,6 +222,7 @@ export function openApiDocument(): Json {
           },
         },
       },
+      ...jobPaths,
     },
     components: { schemas: componentSchemas() },
   };

@@ -1,5 +1,7 @@
 /** Shown in the OpenAPI document. A test checks each against its schema. */
 import type { CustomerView, ItemView, StockView } from "../catalogue/catalogue.schema.ts";
+import type { JobView } from "@understudy/contracts";
+import type { JobRequest } from "../jobs/job.schema.ts";
 import type { Problem } from "../http/problem.ts";
 import type { OrderRequest, OrderView } from "../orders/order.schema.ts";
 
@@ -59,4 +61,22 @@ export const exampleProblem: Problem = {
   detail: "The request is not valid: /positions/0/quantity must be 1 to 91.",
   retryable: false,
   errors: [{ field: "/positions/0/quantity", message: "must be 1 to 91" }],
+};
+
+export const exampleJobRequest: JobRequest = { queue: "MASSJOBS", type: "orders.deliver", payload: { batches: 5 } };
+
+export const exampleJob: JobView = {
+  id: "01980f2e-7a58-7d20-9b6a-54c9a3b1c0de",
+  queue: "MASSJOBS",
+  type: "orders.deliver",
+  state: "running",
+  attempts: 1,
+  appServer: "app-server-b",
+  incarnation: "01980f2e-7a58-7d20-9b6a-54c9a3b1c0df",
+  progress: { warehouse: 1, of: 1, delivered: 30 },
+  payload: { batches: 5, carrierId: 1 },
+  priority: 0,
+  restartable: true,
+  enqueuedAt: "2026-11-23T09:30:00.000Z",
+  startedAt: "2026-11-23T09:30:00.004Z",
 };

@@ -4,8 +4,13 @@
  *
  * Locks are taken in one order by every transaction, so that no two can wait for each other: the key, the stock rows by
  * item, the district last, since all orders of a district meet there.
+ *
+ * The job that confirms an order is enqueued by the same statement and has the order's id: no round trip more. Nobody is
+ * woken for it, since NOTIFY would make all commits wait for each other; workers find it at their next look.
  */
+import { workQueueSchema } from "@understudy/runtime";
 import type { PoolClient } from "pg";
+import { confirmOrder } from "../jobs/job-definitions.ts";
 import type { OrderDraft, OrderGround, StockGround } from "./order-draft.ts";
 
 export interface Claim {
@@ -91,7 +96,11 @@ const writeText = `
       AS change (item_id, quantity, pieces, positions)
     WHERE stock.warehouse_id = $1 AND stock.item_id = change.item_id
   )
-  SELECT number FROM placed`;
+  SELECT number,
+         ${workQueueSchema}.enqueue('${confirmOrder.queue}', '${confirmOrder.type}', ${confirmOrder.restartable},
+           ${confirmOrder.attempts}, (${confirmOrder.priority})::smallint, ARRAY[$3::uuid],
+           jsonb_build_object('orderId', $3::uuid)::text, NULL, NULL, NULL, NULL, false) AS confirmations
+  FROM placed`;
 
 /** Writes the order and returns its number in the district. */
 export async function writeOrder(
