@@ -32,17 +32,29 @@ const parts = JSON.parse(npm("sbom", "--package-lock-only", "--sbom-format=cyclo
 npm("ci", "--ignore-scripts", ...chosen);
 
 const scope = "node_modules/@understudy";
-const needed = readdirSync(scope).map((link) => relative(here, resolve(scope, readlinkSync(join(scope, link)))));
-for (const kind of ["apps", "packages", "infra"]) {
-  for (const name of existsSync(kind) ? readdirSync(kind) : []) {
+/** Folder of each workspace by the name of its package. */
+const workspaces = new Map(
+  readdirSync(scope).map((link) => [
+    `@understudy/${link}`,
+    relative(here, resolve(scope, readlinkSync(join(scope, link)))),
+  ]),
+);
+/** npm links what tests need, too; these are what production needs. */
+const needed = new Set(apps.map((app) => `apps/${app}`));
+for (const workspace of needed) {
+  const { dependencies = {} } = JSON.parse(readFileSync(join(workspace, "package.json"), "utf8"));
+  for (const name of Object.keys(dependencies)) if (workspaces.has(name)) needed.add(workspaces.get(name));
+}
+for (const kind of ["apps", "packages"]) {
+  for (const name of readdirSync(kind)) {
     const workspace = join(kind, name);
-    const isRun = kind === "apps" ? apps.includes(name) : needed.includes(workspace);
-    if (!isRun) rmSync(workspace, { recursive: true });
+    if (!needed.has(workspace)) rmSync(workspace, { recursive: true });
     else
       for (const part of ["dist", "bin"].filter((each) => existsSync(join(built, workspace, each))))
         cpSync(join(built, workspace, part), join(workspace, part), { recursive: true });
   }
 }
+rmSync("infra", { recursive: true, force: true });
 for (const link of readdirSync(scope)) if (!existsSync(join(scope, link))) rmSync(join(scope, link));
 for (const manifest of ["package-lock.json", ".npmrc", "node_modules/.package-lock.json", "node_modules/.bin"])
   rmSync(manifest, { recursive: true, force: true });
@@ -75,7 +87,7 @@ function prune(folder, isTop) {
   if (readdirSync(folder).length === 0) rmdirSync(folder);
 }
 prune("node_modules", false);
-for (const workspace of needed.filter((each) => existsSync(each))) {
+for (const workspace of needed) {
   // In-memory twins and conformance suites.
   rmSync(join(workspace, "dist/testing"), { recursive: true, force: true });
   prune(workspace, true);

@@ -21,6 +21,8 @@ import { reportStep, type StepReport } from "./pauses.ts";
 
 export interface CampaignOptions {
   readonly url: string;
+  /** PEM of whom clients believe. */
+  readonly authority: string;
   readonly clients: number;
   /** Services that are killed in turn; all where not given. */
   readonly killed?: readonly string[];
@@ -51,6 +53,7 @@ export class ContainerCampaign {
   ) {
     this.#load = new OrderLoad({
       url: options.url,
+      authority: options.authority,
       clients: options.clients,
       ledger: this.#ledger,
       pauseMs: 20,

@@ -37,19 +37,28 @@ export function missingIn(look: ClusterLook, services: readonly string[]): reado
 }
 
 export class ClusterView {
+  #operator: string | undefined;
+
   constructor(
     private readonly engine: Engine,
     private readonly containers: Containers,
   ) {}
 
+  /** A container of the operator's, from which all is asked. */
+  async open(): Promise<void> {
+    const command = ["run", "-d", "--no-deps", "--entrypoint", "sleep", "operator", "infinity"];
+    this.#operator = (await this.engine.compose(command)).trim().split("\n").at(-1);
+  }
+
   /** @throws OperationalError when nobody answers. */
   async look(): Promise<ClusterLook> {
-    const asked = (await this.containers.all()).find(
-      ({ service, isRunning }) => isRunning && service.startsWith("message-server"),
-    );
-    if (asked === undefined) throw new OperationalError("unavailable", "No message server runs.");
-    const command = ["exec", asked.id, "understudy", "status", "--format", "json"];
+    if (this.#operator === undefined) throw new OperationalError("unavailable", "The view is not open.");
+    const command = ["exec", this.#operator, "understudy", "status", "--format", "json"];
     return answered.parse(JSON.parse(await this.engine.docker(command, { timeoutMs: 20_000 })));
+  }
+
+  async close(): Promise<void> {
+    if (this.#operator !== undefined) await this.engine.tryDocker(["rm", "-f", this.#operator]);
   }
 
   /** Resolves when everything runs, is ready and protected. @throws OperationalError that says what is missing. */
@@ -58,7 +67,9 @@ export class ClusterView {
     for (const until = performance.now() + withinMs; performance.now() < until; await pause(500)) {
       try {
         const containers = await this.containers.all();
-        missing = containers.filter(({ isRunning }) => !isRunning).map(({ service }) => `${service} does not run`);
+        missing = containers
+          .filter(({ isRunning, health }) => !isRunning || (health !== undefined && health !== "healthy"))
+          .map(({ service, isRunning, health }) => `${service} ${isRunning ? `is ${health}` : "does not run"}`);
         if (missing.length > 0) continue;
         const look = await this.look();
         missing = missingIn(

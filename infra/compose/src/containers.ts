@@ -42,7 +42,9 @@ export class Containers {
   /** All but those that end by themselves. */
   async all(): Promise<readonly Container[]> {
     const filter = `label=com.docker.compose.project=${this.engine.options.project}`;
-    const ids = (await this.engine.docker(["ps", "-aq", "--no-trunc", "--filter", filter])).split("\n").filter(Boolean);
+    const single = "label=com.docker.compose.oneoff=False";
+    const list = ["ps", "-aq", "--no-trunc", "--filter", filter, "--filter", single];
+    const ids = (await this.engine.docker(list)).split("\n").filter(Boolean);
     if (ids.length === 0) return [];
     return inspected
       .parse(JSON.parse(await this.engine.docker(["inspect", ...ids])))

@@ -46,17 +46,9 @@ export async function checkImage(engine: Engine, rule: ImageRule): Promise<Image
   const [image, base] = [await inspect(rule.image), await inspect(rule.base)];
   if (image === undefined || base === undefined)
     return { image: rule.image, addedMb: 0, parts: 0, faults: ["no image"] };
-  const inside = (...command: string[]) =>
-    engine.docker([
-      "run",
-      "--rm",
-      "--network",
-      "none",
-      "--entrypoint",
-      command[0] ?? "",
-      rule.image,
-      ...command.slice(1),
-    ]);
+  // As root, to see all of it.
+  const inside = (command: string, ...args: string[]) =>
+    engine.docker(["run", "--rm", "--network", "none", "-u", "0", "--entrypoint", command, rule.image, ...args]);
   const faults: string[] = [];
   const addedMb = (image.Size - base.Size) / 1_000_000;
   if (addedMb > rule.mostAddedMb) faults.push(`adds ${addedMb.toFixed(0)} MB, ${rule.mostAddedMb} at most`);
@@ -66,10 +58,8 @@ export async function checkImage(engine: Engine, rule: ImageRule): Promise<Image
   const variables = image.Config.Env.filter((each) => /passw|secret|token|seed/i.test(each));
   if (variables.length > 0)
     faults.push(`has ${variables.map((each) => each.split("=")[0]).join(", ")} in its environment`);
-  const paths = (
-    await inside("find", "/opt", "/home", "/root", "/usr/local/lib", "/var/lib/understudy", "-xdev")
-  ).split("\n");
-  const found = unwelcome(paths.filter((path) => !path.startsWith("/usr/local/lib/python")));
+  const paths = (await inside("find", "/opt", "/home", "/root", "/usr/local", "/var/lib", "-xdev")).split("\n");
+  const found = unwelcome(paths);
   if (found.length > 0) faults.push(`holds ${found.length} unwelcome files, such as ${found.slice(0, 3).join(", ")}`);
   const text = await inside("cat", "/opt/understudy/sbom.cdx.json");
   const { components } = partList.parse(JSON.parse(text));

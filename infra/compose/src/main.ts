@@ -29,7 +29,7 @@ const { values } = parseArgs({
 const steps = new Set(values.steps.split(","));
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const port = process.env["UNDERSTUDY_PORT"] ?? "18080";
-const host = process.env["UNDERSTUDY_TEST_HOST"] ?? "127.0.0.1";
+const host = process.env["UNDERSTUDY_TEST_HOST"] ?? "localhost";
 const tag = "test";
 
 const engine = await Engine.find({
@@ -70,7 +70,13 @@ async function images(): Promise<void> {
 
 async function strike(): Promise<void> {
   const campaign = new ContainerCampaign(engine, containers, view, {
-    url: `http://${host}:${port}`,
+    url: `https://${host}:${port}`,
+    authority: await engine.docker([
+      "exec",
+      (await containers.of("load-balancer-b")).id,
+      "cat",
+      "/run/understudy/tls.crt",
+    ]),
     clients: Number(values.clients),
     ...(values.kill !== undefined && { killed: values.kill.split(",") }),
     onStep: showStep,
@@ -110,6 +116,7 @@ try {
   await images();
   const since = performance.now();
   await engine.compose(["up", "-d", "--no-build"]);
+  await view.open();
   await view.whole();
   say(`up and whole after ${seconds(since)}`);
   await strike();
@@ -117,6 +124,7 @@ try {
 } catch (error) {
   faults.push((error as Error).message);
 } finally {
+  await view.close();
   if (!values.keep) await down().catch((error: Error) => faults.push(error.message));
 }
 say(`\n${pauseTable(reports)}\n`);

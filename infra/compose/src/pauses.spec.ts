@@ -16,6 +16,7 @@ describe("the report of a step", () => {
       seconds: 1,
       orders: 2,
       longestPauseMs: 500,
+      pausedAfterMs: 100,
       slowestOrderMs: 200,
       repeated: 1,
       unknown: 0,

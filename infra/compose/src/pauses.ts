@@ -8,6 +8,8 @@ export interface StepReport {
   readonly orders: number;
   /** Longest time without an acknowledged order, of all clients together. */
   readonly longestPauseMs: number;
+  /** When that began, from the step's beginning. */
+  readonly pausedAfterMs: number;
   readonly slowestOrderMs: number;
   /** Orders that needed more than one attempt. */
   readonly repeated: number;
@@ -19,14 +21,18 @@ export function reportStep(step: string, records: readonly OrderRecord[], from: 
   const ended = records.filter(({ startedAt, ms }) => startedAt + ms >= from && startedAt + ms <= to);
   const acknowledged = ended.filter(({ outcome }) => outcome === "acknowledged");
   const moments = [from, ...acknowledged.map(({ startedAt, ms }) => startedAt + ms).sort((a, b) => a - b), to];
-  let longestPauseMs = 0;
-  for (let index = 1; index < moments.length; index += 1)
-    longestPauseMs = Math.max(longestPauseMs, (moments[index] ?? 0) - (moments[index - 1] ?? 0));
+  let [longestPauseMs, pausedAfterMs] = [0, 0];
+  for (let index = 1; index < moments.length; index += 1) {
+    const began = moments[index - 1] ?? 0;
+    const lastedMs = (moments[index] ?? 0) - began;
+    if (lastedMs > longestPauseMs) [longestPauseMs, pausedAfterMs] = [lastedMs, began - from];
+  }
   return {
     step,
     seconds: (to - from) / 1_000,
     orders: acknowledged.length,
     longestPauseMs: Math.round(longestPauseMs),
+    pausedAfterMs: Math.round(pausedAfterMs),
     slowestOrderMs: Math.round(Math.max(0, ...acknowledged.map(({ ms }) => ms))),
     repeated: ended.filter(({ attempts }) => attempts > 1).length,
     unknown: ended.filter(({ outcome }) => outcome === "unknown").length,
@@ -35,12 +41,13 @@ export function reportStep(step: string, records: readonly OrderRecord[], from: 
 
 /** As a Markdown table. */
 export function pauseTable(steps: readonly StepReport[]): string {
-  const head = ["step", "s", "orders", "longest pause ms", "slowest order ms", "repeated", "unknown"];
+  const head = ["step", "s", "orders", "longest pause ms", "after s", "slowest order ms", "repeated", "unknown"];
   const rows = steps.map((each) => [
     each.step,
     each.seconds.toFixed(0),
     String(each.orders),
     String(each.longestPauseMs),
+    (each.pausedAfterMs / 1_000).toFixed(1),
     String(each.slowestOrderMs),
     String(each.repeated),
     String(each.unknown),

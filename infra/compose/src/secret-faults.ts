@@ -16,11 +16,11 @@ export async function checkSecretFaults(
   say: (text: string) => void,
 ): Promise<readonly string[]> {
   const faults: string[] = [];
-  const missing = "/run/understudy/nats.password";
+  const missing = "/run/understudy/nats.seed";
   const variables = {
     UNDERSTUDY_ID: "load-balancer-x",
     UNDERSTUDY_NATS_SERVERS: "nats://nats-a:4222",
-    UNDERSTUDY_NATS_PASSWORD_FILE: missing,
+    UNDERSTUDY_NATS_SEED_FILE: missing,
   };
   const environment = Object.entries(variables).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
   const image = `understudy/service:${tag}`;
@@ -34,8 +34,8 @@ export async function checkSecretFaults(
     if (made.code !== 0) return [...faults, `setup: ${made.stderr.slice(-300)}`];
     const again = await setup("setup");
     if (again.code !== 0) faults.push(`setup, run again: ${again.stderr.slice(-300)}`);
-    await setup("--entrypoint", "bash", "setup", "-c", "echo damaged > /secrets/database.password");
-    faults.push(...ends("setup with a damaged secret", await setup("setup"), "database.password"));
+    await setup("--entrypoint", "bash", "setup", "-c", "echo damaged > /secrets/kept/postgres/superuser.password");
+    faults.push(...ends("setup with a damaged secret", await setup("setup"), "superuser.password"));
   } finally {
     await other.compose(["down", "-v"]);
   }

@@ -1,4 +1,5 @@
 import { Agent, request } from "node:http";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 
 export type Attempt =
   | { readonly kind: "answered"; readonly status: number; readonly body: unknown }
@@ -21,15 +22,23 @@ export class JsonClient {
   readonly #agent: Agent;
   readonly #base: URL;
 
-  constructor(baseUrl: string, connections: number) {
+  /** `authority`: PEM; whom to believe behind an https URL. */
+  constructor(
+    baseUrl: string,
+    connections: number,
+    private readonly authority?: string,
+  ) {
     this.#base = new URL(baseUrl);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
+    const options = { keepAlive: true, maxSockets: connections };
+    this.#agent = this.#base.protocol === "https:" ? new TlsAgent(options) : new Agent(options);
   }
 
   attempt({ method, path, headers = {}, body, timeoutMs, onNewConnection = false }: JsonRequest): Promise<Attempt> {
     return new Promise((resolve) => {
-      const sent = request(
+      const isTls = this.#base.protocol === "https:";
+      const sent = (isTls ? tlsRequest : request)(
         {
+          ...(isTls && this.authority !== undefined && { ca: this.authority }),
           agent: onNewConnection ? false : this.#agent,
           hostname: this.#base.hostname,
           port: this.#base.port,

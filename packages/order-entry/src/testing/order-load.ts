@@ -13,6 +13,8 @@ import { summarize, type OrderLoadReport, type OrderRecord } from "./order-load-
 export interface OrderLoadOptions {
   /** Base URL, of a load balancer or an app server. */
   readonly url: string;
+  /** PEM; whom to believe behind an https URL. */
+  readonly authority?: string | undefined;
   readonly clients: number;
   /** Longest time for one answer. */
   readonly attemptTimeoutMs?: number;
@@ -31,7 +33,7 @@ const learnWithinMs = 30_000;
 
 export class OrderLoad {
   readonly ledger: OrderLedger;
-  readonly #options: Required<Omit<OrderLoadOptions, "ledger">>;
+  readonly #options: Required<Omit<OrderLoadOptions, "ledger" | "authority">>;
   readonly #http: JsonClient;
   readonly #bodies = new Map<string, string>();
   readonly #records: OrderRecord[] = [];
@@ -42,7 +44,10 @@ export class OrderLoad {
   #running: Promise<unknown> = Promise.resolve();
   #startedAt = 0;
 
+  readonly #authority: string | undefined;
+
   constructor(options: OrderLoadOptions) {
+    this.#authority = options.authority;
     this.ledger = options.ledger ?? new OrderLedger();
     this.#options = {
       url: options.url,
@@ -51,7 +56,7 @@ export class OrderLoad {
       orderDeadlineMs: options.orderDeadlineMs ?? 5_000,
       pauseMs: options.pauseMs ?? 0,
     };
-    this.#http = new JsonClient(options.url, options.clients);
+    this.#http = new JsonClient(options.url, options.clients, options.authority);
   }
 
   async start(): Promise<void> {
@@ -75,7 +80,7 @@ export class OrderLoad {
 
   /** Repeats every order whose outcome is unknown until it is known; how many still are not after `withinMs`. */
   async resolveOpen(withinMs = 60_000): Promise<number> {
-    const http = new JsonClient(this.#options.url, 1);
+    const http = new JsonClient(this.#options.url, 1, this.#authority);
     try {
       const until = performance.now() + withinMs;
       for (const [key, body] of this.#bodies) await this.#settle(http, key, body, until);
