@@ -179,19 +179,21 @@ describe("holders and verdicts", () => {
     }
   });
 
-  it("rows that an open transaction of the lost one has locked follow when that transaction ends", async () => {
+  it("a transaction in which the lost one is about to complete is ended, and its job runs elsewhere at once", async () => {
     const opened = gate();
+    const said = gate<unknown>();
     const end = gate();
     await rig.worker({
       handlers: [
         again.handledBy(async (_, job) => {
           const client = await rig.pool.connect();
+          client.on("error", (error) => said.open(error));
           await client.query("BEGIN");
           await job.completeIn(client);
           opened.open();
+          // As a process that is frozen here.
           await end.promise;
-          await client.query("ROLLBACK");
-          client.release();
+          client.release(true);
         }),
       ],
       guardedBy: "application",
@@ -200,12 +202,25 @@ describe("holders and verdicts", () => {
     const { id } = await rig.work.enqueue(again, { n: 1 });
     await opened.promise;
     const verdict = await rig.work.holders.loseHolder(dead, { reason: "gone" });
-    expect(verdict).toMatchObject({ isAccepted: true, requeued: 0, remaining: 1 });
+    expect(verdict).toMatchObject({ isAccepted: true, requeued: 1, remaining: 0 });
+    expect(await said.promise).toMatchObject({ code: "57P01" });
     end.open();
-    await eventually(async () => {
-      await rig.work.holders.sweep();
-      return (await rig.work.jobs.get(id))?.state === "queued";
-    });
+    expect(await rig.work.jobs.get(id)).toMatchObject({ state: "queued" });
+  });
+
+  it("rows that somebody else has locked follow when that transaction ends", async () => {
+    await rig.pool.query("SELECT work_queue.register_holder($1, 'x', false, '{}')", [dead]);
+    const { id } = await rig.work.enqueue(again, { n: 1 });
+    await rig.pool.query("SELECT work_queue.claim($1, $2, 10, NULL)", [dead, queueName]);
+    const client = await rig.pool.connect();
+    await client.query("BEGIN");
+    await client.query("SELECT FROM work_queue.job WHERE id = $1 FOR UPDATE", [id]);
+    const verdict = await rig.work.holders.loseHolder(dead, { reason: "gone" });
+    expect(verdict).toMatchObject({ isAccepted: true, requeued: 0, remaining: 1 });
+    await client.query("COMMIT");
+    client.release();
+    expect(await rig.work.holders.sweep()).toBe(1);
+    expect(await rig.work.jobs.get(id)).toMatchObject({ state: "queued" });
   });
 
   it("a claim and a verdict at the same time leave nothing with the lost one", async () => {

@@ -26,7 +26,8 @@ interface Instance {
 }
 
 export interface ServiceReport {
-  standingLost(error: unknown): void;
+  databaseFailed(error: unknown): void;
+  /** Its handler threw, or ended by itself. */
   failed(name: string, error: unknown): void;
 }
 
@@ -72,7 +73,7 @@ export class ServiceRunner {
   async #lookWhileAsked(): Promise<void> {
     while (this.#lookAgain && !this.#isStopped) {
       this.#lookAgain = false;
-      await this.#look().catch((error: unknown) => this.report.standingLost(asQueueError(error)));
+      await this.#look().catch((error: unknown) => this.report.databaseFailed(error));
     }
     this.#isLooking = false;
   }
@@ -157,7 +158,7 @@ export class ServiceRunner {
   async #release(name: string, term: string, reason: string): Promise<void> {
     await this.pool
       .query(`SELECT ${this.schema}.release_service($1, $2, $3, $4)`, [name, this.incarnation, term, reason])
-      .catch((error: unknown) => this.report.failed(name, error));
+      .catch((error: unknown) => this.report.databaseFailed(error));
   }
 
   /** A planned move: what takes time first, then the hand-over in one statement. */

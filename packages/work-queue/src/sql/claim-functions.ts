@@ -10,6 +10,10 @@ export const claimFunctions = (schema: string): string => `
 CREATE OR REPLACE FUNCTION ${schema}.holder_key(p_incarnation uuid) RETURNS bigint LANGUAGE sql IMMUTABLE
   RETURN hashtextextended('${schema}.holder ' || p_incarnation::text, 0);
 
+-- Held, shared, by each transaction in which an incarnation asserts or completes something.
+CREATE OR REPLACE FUNCTION ${schema}.effect_key(p_incarnation uuid) RETURNS bigint LANGUAGE sql IMMUTABLE
+  RETURN hashtextextended('${schema}.effect ' || p_incarnation::text, 0);
+
 CREATE OR REPLACE FUNCTION ${schema}.assert_standing(p_incarnation uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(${schema}.holder_key(p_incarnation));

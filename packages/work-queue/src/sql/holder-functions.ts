@@ -64,6 +64,32 @@ RETURNS TABLE (incarnation uuid, id text, session integer, beat bigint, is_lock_
    WHERE h.standing = 'live' AND h.guarded AND h.incarnation <> p_own
 $$;
 
+-- Ends the transactions in which a lost incarnation is about to complete something, or has asserted that it may: of a
+-- frozen process they would stay open and lock what others are to have. Each has taken this lock. What was committed
+-- before that is committed, once. Without the right to end them, they are left to end by themselves ("remaining").
+CREATE OR REPLACE FUNCTION ${schema}.end_effects(p_incarnation uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  effect bigint := ${schema}.effect_key(p_incarnation);
+  other integer;
+  is_any boolean;
+BEGIN
+  FOR try IN 1..200 LOOP
+    is_any := false;
+    FOR other IN
+      SELECT l.pid FROM pg_locks l
+       WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid <> pg_backend_pid()
+         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+         AND (l.classid::bigint << 32 | l.objid::bigint) = effect
+    LOOP
+      is_any := true;
+      IF try = 1 THEN PERFORM pg_terminate_backend(other); END IF;
+    END LOOP;
+    EXIT WHEN NOT is_any;
+    PERFORM pg_sleep(0.005);
+  END LOOP;
+EXCEPTION WHEN insufficient_privilege THEN NULL;
+END $$;
+
 -- Jobs and services of one holder, to whoever is next. Rows that an open transaction of the lost one has locked stay
 -- until that transaction ends, one way or the other: "left".
 CREATE OR REPLACE FUNCTION ${schema}.take_away(
@@ -101,11 +127,14 @@ BEGIN
   PERFORM pg_notify('${schema}', 'q ' || name) FROM unnest(queues) name;
   IF queues IS NOT NULL THEN PERFORM pg_notify('${schema}', 'l'); END IF;
 
-  UPDATE ${schema}.service s SET holder = NULL, since = now(), reason = p_reason WHERE s.holder = p_incarnation;
+  UPDATE ${schema}.service s SET holder = NULL, since = now(), reason = p_reason
+   WHERE s.name IN (SELECT c.name FROM ${schema}.service c WHERE c.holder = p_incarnation FOR UPDATE SKIP LOCKED);
   GET DIAGNOSTICS services = ROW_COUNT;
-  UPDATE ${schema}.service s SET successor = NULL WHERE s.successor = p_incarnation;
+  UPDATE ${schema}.service s SET successor = NULL
+   WHERE s.name IN (SELECT c.name FROM ${schema}.service c WHERE c.successor = p_incarnation FOR UPDATE SKIP LOCKED);
   IF services > 0 THEN PERFORM pg_notify('${schema}', 's'); END IF;
-  SELECT count(*) INTO remaining FROM ${schema}.job j WHERE j.holder = p_incarnation AND j.state = 'running';
+  SELECT count(*) + (SELECT count(*) FROM ${schema}.service s WHERE s.holder = p_incarnation)
+    INTO remaining FROM ${schema}.job j WHERE j.holder = p_incarnation AND j.state = 'running';
 END $$;
 
 -- The verdict. With a term: does nothing when a higher one was seen. Repeating it is harmless and takes what is left.
@@ -125,6 +154,7 @@ BEGIN
   INSERT INTO ${schema}.holder AS h (incarnation, id, standing, reason) VALUES (p_incarnation, '', 'lost', p_reason)
   ON CONFLICT (incarnation) DO UPDATE SET standing = 'lost', reason = p_reason, changed_at = now()
    WHERE h.standing <> 'lost';
+  PERFORM ${schema}.end_effects(p_incarnation);
   SELECT t.requeued, t.aborted, t.cancelled, t.failed, t.services, t.remaining
     INTO requeued, aborted, cancelled, failed, services, remaining
     FROM ${schema}.take_away(p_incarnation, p_reason) t;
@@ -137,9 +167,12 @@ DECLARE
   swept integer := 0;
 BEGIN
   FOR one IN
-    SELECT DISTINCT h.incarnation, h.reason FROM ${schema}.job j JOIN ${schema}.holder h ON h.incarnation = j.holder
-     WHERE j.state = 'running' AND h.standing <> 'live'
+    SELECT h.incarnation, h.reason, h.standing FROM ${schema}.holder h
+     WHERE h.standing <> 'live'
+       AND (EXISTS (SELECT FROM ${schema}.job j WHERE j.holder = h.incarnation AND j.state = 'running')
+            OR EXISTS (SELECT FROM ${schema}.service s WHERE h.incarnation IN (s.holder, s.successor)))
   LOOP
+    IF one.standing = 'lost' THEN PERFORM ${schema}.end_effects(one.incarnation); END IF;
     PERFORM ${schema}.take_away(one.incarnation, coalesce(one.reason, 'Its holder has left.'));
     swept := swept + 1;
   END LOOP;

@@ -60,6 +60,7 @@ END $$;
 CREATE OR REPLACE FUNCTION ${schema}.assert_service(p_name text, p_incarnation uuid, p_term bigint)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(${schema}.effect_key(p_incarnation));
   PERFORM FROM ${schema}.service s
     WHERE s.name = p_name AND s.holder = p_incarnation AND s.term = p_term AND NOT s.paused FOR SHARE;
   IF NOT FOUND THEN

@@ -50,6 +50,7 @@ CREATE OR REPLACE FUNCTION ${schema}.complete_in(
   p_incarnation uuid, p_id uuid, p_attempt integer, p_result text, p_keep integer
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(${schema}.effect_key(p_incarnation));
   IF ${schema}.complete(p_incarnation, ARRAY[p_id], ARRAY[p_attempt], p_result, NULL, p_keep) IS NOT NULL THEN
     RAISE EXCEPTION 'Job % is no longer held by incarnation %, attempt %.', p_id, p_incarnation, p_attempt
       USING ERRCODE = 'UQ003';
@@ -60,6 +61,7 @@ END $$;
 CREATE OR REPLACE FUNCTION ${schema}.assert_held(p_incarnation uuid, p_id uuid, p_attempt integer)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(${schema}.effect_key(p_incarnation));
   PERFORM FROM ${schema}.job j
     WHERE j.id = p_id AND j.attempt = p_attempt AND j.holder = p_incarnation AND j.state = 'running' FOR UPDATE;
   IF NOT FOUND THEN

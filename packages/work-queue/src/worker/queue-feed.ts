@@ -15,6 +15,8 @@ export interface FeedSource {
   /** Resolves when it makes sense to ask again; what was claimed unseen comes through `adopt`. */
   recover(queue: string, error: unknown): Promise<void>;
   start(queue: string, job: ClaimedJob): void;
+  /** Fetched, and not to be started here after all. */
+  giveBack(queue: string, jobs: readonly ClaimedJob[]): void;
   /** False: too much is waiting to be settled, or nothing may be fetched at all. */
   mayFetch(): boolean;
 }
@@ -40,8 +42,8 @@ export class QueueFeed {
 
   constructor(
     readonly name: string,
-    public concurrency: number,
-    public bufferMax: number,
+    private concurrency: number,
+    private bufferMax: number,
     private readonly source: FeedSource,
   ) {}
 
@@ -82,7 +84,9 @@ export class QueueFeed {
     this.#startBuffered();
     this.#isPumping = false;
     if (this.#isFetching || this.#isStopped || !this.#mayHaveMore || !this.source.mayFetch()) return;
+    if (this.concurrency === 0) return;
     const free = this.concurrency - this.#running;
+    if (this.#target > 0) this.#target = Math.min(this.#target, this.#targetNow());
     // Half empty: one statement for many.
     if (this.buffered > this.#target / 2 || (free <= 0 && this.buffered >= this.#target)) return;
     const limit = Math.max(0, free) + this.#target - this.buffered;
@@ -116,6 +120,7 @@ export class QueueFeed {
         this.#next = 0;
       }
       for (const job of jobs) this.#buffer.push(job);
+      if (this.concurrency === 0) this.source.giveBack(this.name, this.#takeBuffered());
     } catch (error) {
       this.#mayHaveMore = true;
       await this.source.recover(this.name, error);
@@ -123,6 +128,14 @@ export class QueueFeed {
       this.#isFetching = false;
     }
     this.pump();
+  }
+
+  /** By what was started since the last measurement; it falls while nothing is. */
+  #targetNow(): number {
+    const seconds = (performance.now() - this.#measuredAtMs) / 1000;
+    // Too short to tell.
+    if (seconds < aheadSeconds) return this.#target;
+    return bufferTarget(this.#started / seconds, this.bufferMax);
   }
 
   #measure(): void {
@@ -133,9 +146,20 @@ export class QueueFeed {
     this.#measuredAtMs = now;
   }
 
+  /** Other limits from now on. Returns what it may no longer start. */
+  resize(concurrency: number, bufferMax: number): ClaimedJob[] {
+    this.concurrency = concurrency;
+    this.bufferMax = bufferMax;
+    return concurrency === 0 ? this.#takeBuffered() : [];
+  }
+
   /** Starts and fetches nothing more; returns what was fetched and never started. */
   stop(): ClaimedJob[] {
     this.#isStopped = true;
+    return this.#takeBuffered();
+  }
+
+  #takeBuffered(): ClaimedJob[] {
     const left = this.#buffer.slice(this.#next);
     this.#buffer = [];
     this.#next = 0;

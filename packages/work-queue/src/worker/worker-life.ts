@@ -28,6 +28,7 @@ export interface LifeReport {
   settled(settlement: Settlement): void;
   refused(settlement: Settlement): void;
   abandoned(run: RunningJob): void;
+  serviceFailed(name: string, error: Error): void;
   peerLost(peer: { readonly incarnation: string; readonly id: string; readonly reason: string }): void;
   databaseFailed(error: unknown): void;
   databaseAnswered(): void;
@@ -102,8 +103,8 @@ export class WorkerLife implements RunOwner {
     });
     if (services !== undefined)
       this.services = new ServiceRunner(this.#pool, this.schema, incarnation, services, {
-        standingLost: (error) => this.#failed(error),
-        failed: (_name, error) => this.#failed(error),
+        databaseFailed: (error) => this.#failed(error),
+        failed: (name, error) => report.serviceFailed(name, asError(error)),
       });
     if (options.runsSchedules !== false)
       this.#schedules = new ScheduleRunner(
@@ -180,20 +181,14 @@ export class WorkerLife implements RunOwner {
             claim: (queue, limit) => this.#claim(queue, limit),
             recover: (queue, error) => this.#recover(queue, error),
             start: (queue, job) => this.#start(queue, job),
+            giveBack: (queue, jobs) => this.#giveBack(queue, jobs),
             mayFetch: () => !this.#isOver && !this.#isStopping && this.#settler.unsettled < mostUnsettled,
           }),
         );
-      else {
-        feed.concurrency = concurrency;
-        feed.bufferMax = bufferMax;
-      }
+      else this.#giveBack(name, feed.resize(concurrency, bufferMax));
     }
     const names = new Set(queues.map(({ name }) => name));
-    for (const [name, feed] of this.#feeds)
-      if (!names.has(name)) {
-        feed.concurrency = 0;
-        feed.bufferMax = 0;
-      }
+    for (const [name, feed] of this.#feeds) if (!names.has(name)) this.#giveBack(name, feed.resize(0, 0));
     this.#wakeAll();
   }
 
@@ -259,7 +254,7 @@ export class WorkerLife implements RunOwner {
         );
         const feed = this.#feeds.get(queue);
         const unknown = rowsOf<ClaimedJob>(answer).filter(({ id }) => !this.#isKnown(queue, id));
-        if (this.#isStopping) for (const job of unknown) this.#releaseUnstarted(queue, job);
+        if (this.#isStopping) this.#giveBack(queue, unknown);
         else feed?.adopt(unknown);
         return;
       } catch (again) {
@@ -377,8 +372,8 @@ export class WorkerLife implements RunOwner {
     else this.report.databaseFailed(told);
   }
 
-  #releaseUnstarted(queue: string, job: ClaimedJob): void {
-    this.#settler.giveBack({ run: foreignRun(queue, job), ending: "release" });
+  #giveBack(queue: string, jobs: readonly ClaimedJob[]): void {
+    for (const job of jobs) this.#settler.giveBack({ run: foreignRun(queue, job), ending: "release" });
   }
 
   /** Stops fetching, lets handlers end for `drainMs`, then tells them to, then leaves. */
@@ -389,12 +384,12 @@ export class WorkerLife implements RunOwner {
     this.#clearTimers();
     this.#schedules?.stop();
     const servicesDone = this.services?.stop(graceMs);
-    for (const [queue, feed] of this.#feeds) for (const job of feed.stop()) this.#releaseUnstarted(queue, job);
+    for (const [queue, feed] of this.#feeds) this.#giveBack(queue, feed.stop());
     await this.#until(() => this.runner.running.size === 0 && this.#isQuiet(), drainMs);
     this.runner.abortAll(new WorkerStoppingError("Its worker stops."));
     await this.#until(() => this.runner.running.size === 0 && this.#isQuiet(), graceMs + 1_000);
     await servicesDone;
-    for (const [queue, feed] of this.#feeds) for (const job of feed.stop()) this.#releaseUnstarted(queue, job);
+    for (const [queue, feed] of this.#feeds) this.#giveBack(queue, feed.stop());
     await Promise.race([this.#settler.flushed(), wait(graceMs, undefined, { ref: false })]);
     if (!this.#isOver)
       await this.#pool
@@ -438,6 +433,8 @@ export class WorkerLife implements RunOwner {
     this.#session.stop();
   }
 }
+
+const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 /** What was claimed and never started has a run without a handler, for the books only. */
 const foreignRun = (queue: string, claimed: ClaimedJob): Settlement["run"] => ({

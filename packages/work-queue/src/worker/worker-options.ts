@@ -75,6 +75,8 @@ export interface WorkerEvents {
   /** No worker knows its type. */
   parked: [job: { readonly id: string; readonly queue: string; readonly type: string }];
   refused: [job: { readonly id: string }];
+  /** A service threw, or ended by itself; it is started again. */
+  serviceFailed: [service: { readonly name: string; readonly error: Error }];
   /** The event loop stood still. */
   blocked: [block: LoopBlock];
   /** Fellow worker declared lost by this one. */

@@ -125,6 +125,7 @@ export class Worker extends EventEmitter<WorkerEvents> {
         this.emit("refused", { id: run.id });
       },
       abandoned: () => void this.#counts.abandoned++,
+      serviceFailed: (name, error) => this.emit("serviceFailed", { name, error }),
       peerLost: (peer) => this.emit("peerLost", peer),
       databaseFailed: (error) => {
         if (this.#isDatabaseAway) return;
