@@ -5,6 +5,7 @@
 import { Argument, Option, type Command } from "commander";
 import type { ControlAction } from "@understudy/contracts";
 import type { CommandContext } from "./command-context.ts";
+import type { EnqueueArguments, JobFilterArguments, RetryArguments } from "./commands/jobs.ts";
 import type { SecretsOptions, SetUpArguments } from "./commands/secrets.ts";
 
 /** A command's work; a number is its exit code. */
@@ -36,6 +37,8 @@ export function declareCommands(program: Command, execute: (run: Run) => Promise
   declareViews(program, execute);
   declareConfiguration(program, execute);
   declareDatabases(program, execute);
+  declareJobs(program, execute);
+  declareQueues(program, execute);
   declarePlacement(program, execute);
   declareProcessControl(program, execute);
   declareSecrets(program, execute);
@@ -197,6 +200,107 @@ function declareDatabases(program: Command, execute: (run: Run) => Promise<void>
     .command("in-doubt")
     .description("commits whose answer was lost, and how each ended")
     .action(() => execute(async (context) => (await load()).inDoubt(context)));
+}
+
+function declareJobs(program: Command, execute: (run: Run) => Promise<void>): void {
+  const jobs = program.command("jobs").description("background jobs: look, enqueue, cancel, restart");
+  const load = () => import("./commands/jobs.ts");
+  jobs
+    .command("list")
+    .description("newest first")
+    .option("--state <state>", "queued, running, completed, failed, aborted, cancelled or parked")
+    .option("--queue <queue>", "only of this queue")
+    .option("--type <type>", "only of this type")
+    .option("--limit <number>", "how many of the latest", "50")
+    .addHelpText(
+      "after",
+      examples([["understudy jobs list --state aborted"], ["understudy jobs list --queue USERJOBS --format json"]]),
+    )
+    .action((options: JobFilterArguments) => execute(async (context) => (await load()).list(context, options)));
+  jobs
+    .command("show")
+    .description("one job: where it runs, how far it is, why it failed")
+    .argument("<id>")
+    .action((id: string) => execute(async (context) => (await load()).show(context, id)));
+  jobs
+    .command("enqueue")
+    .description("a job to be done; its payload is checked as its type wants it")
+    .argument("<queue>", "such as USERJOBS")
+    .argument("<type>", "such as orders.deliver")
+    .option("--payload <json>", "what it is about")
+    .option("--delay <duration>", "not before that, such as 30s or 2h")
+    .option("--priority <number>", "higher is sooner")
+    .option("--unique-key <key>", "one job at a time has it")
+    .option("--ordering-key <key>", "jobs with the same one run one at a time, in order")
+    .addHelpText(
+      "after",
+      examples([
+        [`understudy jobs enqueue MASSJOBS orders.deliver --payload '{"batches":5}'`],
+        [`understudy jobs enqueue MASSJOBS stock.report --payload '{}' --delay 2h`],
+      ]),
+    )
+    .action((queue: string, type: string, options: EnqueueArguments) =>
+      execute(async (context) => (await load()).enqueue(context, queue, type, options)),
+    );
+  jobs
+    .command("cancel")
+    .description("at once, or when its handler has heard of it")
+    .argument("<id>")
+    .option("--reason <text>", "kept with the job")
+    .action((id: string, options: { reason?: string }) =>
+      execute(async (context) => (await load()).cancel(context, id, options.reason)),
+    );
+  jobs
+    .command("restart")
+    .description("a failed, aborted, cancelled or parked job, with all its attempts")
+    .argument("<id>")
+    .action((id: string) => execute(async (context) => (await load()).restart(context, id)));
+  jobs
+    .command("retry-all")
+    .description("restarts all that match")
+    .option("--state <states>", "of failed, aborted, cancelled, parked; commas between", "failed,aborted")
+    .option("--queue <queue>", "only of this queue")
+    .option("--type <type>", "only of this type")
+    .option("--limit <number>", "at most", "10000")
+    .option("--dry-run", "say which, restart nothing")
+    .addHelpText(
+      "after",
+      examples([
+        ["understudy jobs retry-all --dry-run"],
+        ["understudy jobs retry-all --state aborted --queue USERJOBS"],
+      ]),
+    )
+    .action((options: RetryArguments) => execute(async (context) => (await load()).retryAll(context, options)));
+}
+
+function declareQueues(program: Command, execute: (run: Run) => Promise<void>): void {
+  const load = () => import("./commands/queues.ts");
+  const queues = program
+    .command("queues")
+    .description("how full the queues are, how long jobs run, what became of them")
+    .addHelpText("after", examples([["understudy queues"], ["understudy queues pause MASSJOBS --reason 'month end'"]]))
+    .action(() => execute(async (context) => (await load()).list(context)));
+  queues
+    .command("pause")
+    .description("nothing of it is started; what runs goes on")
+    .argument("<queue>")
+    .option("--reason <text>", "shown to everybody who looks")
+    .action((queue: string, options: { reason?: string }) =>
+      execute(async (context) => (await load()).setPaused(context, queue, true, options.reason)),
+    );
+  queues
+    .command("resume")
+    .description("starts its jobs again")
+    .argument("<queue>")
+    .action((queue: string) => execute(async (context) => (await load()).setPaused(context, queue, false, undefined)));
+  program
+    .command("services")
+    .description("endless jobs: where each one runs, and since when")
+    .action(() => execute(async (context) => (await load()).services(context)));
+  program
+    .command("schedules")
+    .description("what is enqueued by the clock: last and next time")
+    .action(() => execute(async (context) => (await load()).schedules(context)));
 }
 
 const ofDatabase = () => new Option("--database <name>", "which one, where there are several");

@@ -136,7 +136,7 @@ export class ClusterLink {
 
 /** `understudy.db-pool.status` is answered by a db-pool. */
 const nobodyAnswers = ({ subject }: RequestContract): string =>
-  `No ${(subject.split(".")[1] ?? subject).replace("message-server", "message server")} answers.`;
+  `No ${(subject.split(".")[1] ?? subject).replace("message-server", "message server").replace("work-queue", "app server")} answers.`;
 
 function mayRepeat(error: unknown, contract: RequestContract): error is UnderstudyError {
   if (error instanceof NoRespondersHint) return true;

@@ -59,6 +59,7 @@ export async function configApply(context: CommandContext, file: string, expecte
 
 async function change(context: CommandContext, current: VersionedSettings, settings: ClusterSettings): Promise<void> {
   let after = current;
+  let warnings: readonly string[] = [];
   if (JSON.stringify(settings) !== JSON.stringify(current.settings)) {
     try {
       const reply = await context.cluster().ask(setConfiguration, {
@@ -68,13 +69,15 @@ async function change(context: CommandContext, current: VersionedSettings, setti
         settings,
       });
       after = reply.settings;
+      warnings = reply.warnings;
     } catch (error) {
       if (!(error instanceof UnderstudyError) || error.code !== "conflict") throw error;
       throw conflict(current.version, await read(context));
     }
   }
-  context.output.show({ versionBefore: current.version, version: after.version, settings: after.settings }, (style) =>
-    renderChange(current, after, style),
+  const { version, settings: stored } = after;
+  context.output.show({ versionBefore: current.version, version, settings: stored, warnings }, (style) =>
+    [renderChange(current, after, style), ...warnings.map((warning) => `Beware: ${warning}.`)].join("\n"),
   );
 }
 

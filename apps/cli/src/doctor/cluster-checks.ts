@@ -136,6 +136,18 @@ export function appServers({ status, routing, local }: DoctorFacts): Check {
   );
 }
 
+/** N-1: said before the machine is lost. */
+export function backgroundWork({ status }: DoctorFacts): Check {
+  const findings = (status?.warnings ?? []).map((warning) =>
+    finding(
+      "background work",
+      warning,
+      "start an app server, or give it more workers: understudy config get workQueues.workers",
+    ),
+  );
+  return check("background work", "workers left without any one machine", findings);
+}
+
 /** Instances as the message server hears them; what the supervisor says is looked at elsewhere. */
 export function beats({ status, local }: DoctorFacts): Check {
   const known = knownCauses(local);

@@ -1,4 +1,4 @@
-import { appServers, beats, messageServer, streams } from "./cluster-checks.ts";
+import { appServers, backgroundWork, beats, messageServer, streams } from "./cluster-checks.ts";
 import { databaseService } from "./database-checks.ts";
 import type { DoctorFacts } from "./facts.ts";
 import type { Check } from "./finding.ts";
@@ -14,6 +14,7 @@ export function examine(facts: DoctorFacts): Check[] {
     messageServer(facts),
     databaseService(facts),
     appServers(facts),
+    backgroundWork(facts),
     beats(facts),
     room(facts),
     clocks(facts),
