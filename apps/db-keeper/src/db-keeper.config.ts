@@ -1,7 +1,15 @@
 import { databasePolicy, name } from "@understudy/contracts";
 import type { PostgresAddress } from "@understudy/engines";
-import { integerVariable, listVariable, portVariable, secretFileVariable, serviceVariables } from "@understudy/runtime";
+import {
+  ConfigurationError,
+  integerVariable,
+  listVariable,
+  portVariable,
+  secretFileVariable,
+  serviceVariables,
+} from "@understudy/runtime";
 import { z } from "zod";
+import type { RolePasswords } from "./postgres/roles.ts";
 
 /** `postgres-a=10.0.0.1:5432,postgres-b=10.0.0.2:5432`, as reached from this machine. */
 const members = listVariable().transform((entries, context) => {
@@ -51,6 +59,11 @@ export const dbKeeperVariables = {
   UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFileVariable(),
   /** Folder of initdb and postgres; the ones that npm installed where not given. Read by `engines`. */
   UNDERSTUDY_POSTGRES_BIN_DIR: z.string().optional(),
+  /** Passwords of the roles that others log in as: all of them, or none (then everybody with a password gets in). */
+  UNDERSTUDY_OWNER_PASSWORD_FILE: secretFileVariable().optional(),
+  UNDERSTUDY_APPLICATION_PASSWORD_FILE: secretFileVariable().optional(),
+  UNDERSTUDY_REPLICATION_PASSWORD_FILE: secretFileVariable().optional(),
+  UNDERSTUDY_BACKUP_PASSWORD_FILE: secretFileVariable().optional(),
   /** Settings of postgresql.conf over ours, as JSON. */
   UNDERSTUDY_POSTGRES_SETTINGS: settings.default({}),
   /** Name of the NATS node on this machine: the lease stream's Raft leader is kept off it (L6). */
@@ -65,5 +78,22 @@ export const dbKeeperVariables = {
   /** PostgreSQL without an answer for so long is killed. */
   UNDERSTUDY_POSTGRES_FROZEN_MS: integerVariable(500, 600_000).default(2_000),
 } as const;
+
+/** @throws ConfigurationError when some are given and some are not. */
+export function rolePasswords(configuration: DbKeeperConfiguration): RolePasswords | undefined {
+  const {
+    UNDERSTUDY_OWNER_PASSWORD_FILE: owner,
+    UNDERSTUDY_APPLICATION_PASSWORD_FILE: application,
+    UNDERSTUDY_REPLICATION_PASSWORD_FILE: replication,
+    UNDERSTUDY_BACKUP_PASSWORD_FILE: backup,
+  } = configuration;
+  if (owner !== undefined && application !== undefined && replication !== undefined && backup !== undefined)
+    return { owner, application, replication, backup };
+  if (owner ?? application ?? replication ?? backup)
+    throw new ConfigurationError([
+      "UNDERSTUDY_OWNER_PASSWORD_FILE, UNDERSTUDY_APPLICATION_PASSWORD_FILE, UNDERSTUDY_REPLICATION_PASSWORD_FILE and UNDERSTUDY_BACKUP_PASSWORD_FILE belong together: name all of them",
+    ]);
+  return undefined;
+}
 
 export type DbKeeperConfiguration = Readonly<z.infer<z.ZodObject<typeof serviceVariables & typeof dbKeeperVariables>>>;

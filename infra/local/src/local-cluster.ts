@@ -15,6 +15,7 @@
 import { EventEmitter } from "node:events";
 import {
   inboxOf,
+  ownerRole,
   serviceKind,
   type ControlAction,
   type ControlReply,
@@ -37,7 +38,6 @@ import { networkId, programsOf } from "./programs.ts";
 import { allRun, answers } from "./readiness.ts";
 import { standardRestartPolicy, type RestartPolicy } from "./restart-policy.ts";
 import { databaseUrl, databaseUrls, describeRun, RunFileWriter } from "./run-file.ts";
-import { secret, type Secret } from "./secrets.ts";
 import { StateFolder } from "./state-folder.ts";
 import type { ProcessState, Supervised } from "./supervised.ts";
 import { Supervisor, type ProcessExit } from "./supervisor.ts";
@@ -67,7 +67,6 @@ interface ClusterEvents {
 }
 
 const names = { cluster: "understudy", site: "site-1", database: "understudy" };
-const databaseUser = "postgres";
 
 export class LocalCluster {
   readonly events = new EventEmitter<ClusterEvents>();
@@ -90,7 +89,6 @@ export class LocalCluster {
     private readonly options: LocalClusterOptions,
     private readonly claim: SupervisorClaim,
     private readonly secrets: KeptSecrets,
-    private readonly passwords: { readonly database: Secret },
   ) {
     const programs = programsOf(plan, {
       natsAccess: { users: natsUsersOf(secrets), routePassword: secrets.routePassword },
@@ -121,7 +119,6 @@ export class LocalCluster {
     try {
       if (options.fresh === true) folder.clear();
       folder.claimFormat();
-      const passwords = { database: secret(folder.secrets, "database") };
       const secrets = await makeSecrets(folder.secrets, layout);
       const needed = portsNeeded(layout);
       const ports = await freePorts(needed.length);
@@ -132,8 +129,7 @@ export class LocalCluster {
           dataDir: folder.data,
           watchedDir: folder.data,
           secretsFolder: folder.secrets,
-          databaseUser,
-          databasePasswordFile: passwords.database.path,
+          databaseUser: ownerRole,
           applications: ["@understudy/order-entry"],
           orderEntryScale: options.orderEntryScale ?? 1,
           stopTimeoutMs: options.stopTimeoutMs ?? 10_000,
@@ -141,7 +137,7 @@ export class LocalCluster {
         },
         new Map(needed.map((name, index) => [name, ports[index] as number])),
       );
-      return new LocalCluster(folder, plan, options, claim, secrets, passwords);
+      return new LocalCluster(folder, plan, options, claim, secrets);
     } catch (error) {
       claim.release();
       throw error;
@@ -257,11 +253,11 @@ export class LocalCluster {
   /** All instances in libpq's form for several hosts, with the password. */
   get databaseUrl(): string {
     if (this.plan.postgres.length === 0) throw new OperationalError("unavailable", "This layout has no database.");
-    return databaseUrl(this.plan, this.passwords.database.value);
+    return databaseUrl(this.plan, this.secrets.password("owner").trim());
   }
   /** Each instance by itself, with the password. */
   get databaseInstances(): readonly { readonly id: string; readonly url: string }[] {
-    return databaseUrls(this.plan, this.passwords.database.value);
+    return databaseUrls(this.plan, this.secrets.password("owner").trim());
   }
   get runFile(): RunFile {
     return describeRun({
@@ -271,7 +267,7 @@ export class LocalCluster {
       startedAt: this.#startedAt,
       controlSocket: this.folder.controlSocket,
       isCut: (machine) => this.#cuts.isCut(machine),
-      databasePassword: this.passwords.database.value,
+      databasePassword: this.secrets.password("owner").trim(),
     });
   }
   /** Ids of processes of a dead supervisor that were still there. */

@@ -7,7 +7,6 @@ const settings = {
   secretsFolder: "/secrets",
   database: "understudy",
   databaseUser: "postgres",
-  databasePasswordFile: "/secrets/database",
   applications: ["@understudy/order-entry"],
   orderEntryScale: 2,
   watchedDir: "/data",

@@ -25,7 +25,6 @@ describe("programs", () => {
         secretsFolder: "/s",
         database: "d",
         databaseUser: "p",
-        databasePasswordFile: "/d",
         applications: [],
         orderEntryScale: 1,
         watchedDir: "/data",

@@ -12,8 +12,8 @@ export const stateDirOf = (repository: string, environment: NodeJS.ProcessEnv = 
 /** The longest address of a unix socket is 103 (macOS) or 107 bytes. */
 const longestSocketPath = 100;
 
-/** How `data` is laid out. 1: one PostgreSQL under the supervisor. 2: two under db-keepers. */
-const dataFormat = 2;
+/** How `data` is laid out. 1: one PostgreSQL under the supervisor. 2: two under db-keepers. 3: with roles of their own. */
+const dataFormat = 3;
 
 export class StateFolder {
   readonly path: string;

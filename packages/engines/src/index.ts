@@ -15,6 +15,7 @@ export { postgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts"
 export { cloneStandby, CloneRefusedError, type CloneOptions } from "./postgres-clone.ts";
 export {
   synchronousStandbyNames,
+  type AdmittedRoles,
   type PostgresAddress,
   type PostgresOptions,
   type ReplicationOptions,

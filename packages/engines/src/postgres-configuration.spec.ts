@@ -17,6 +17,21 @@ describe("the configuration of PostgreSQL", () => {
     expect(new Set(methods)).toEqual(new Set(["scram-sha-256"]));
   });
 
+  it("lets only the named roles in, each where it belongs", () => {
+    const text = hostBasedAuthentication({
+      user: "keeper",
+      password: "k",
+      streaming: { user: "streamer", password: "s" },
+      admits: { database: "shop", clients: ["owner", "application"], backup: "backup" },
+    });
+    expect(text.split("\n").filter((line) => line.startsWith("host"))).toEqual([
+      'host replication "keeper","streamer" all scram-sha-256',
+      'host all "keeper" all scram-sha-256',
+      'host "shop" "owner","application" all scram-sha-256',
+      'host replication "backup" all scram-sha-256',
+    ]);
+  });
+
   it("lets given settings win and quotes their values", () => {
     const text = postgresSettings({ ...options, settings: { max_connections: "50", search_path: "it's" } });
     expect(text).toContain("max_connections = '50'");

@@ -21,12 +21,24 @@ export interface ReplicationOptions {
   /** The role that keepers and standbys connect as; let in even while clients are kept out. */
   readonly user: string;
   readonly password: string;
+  /** The role that standbys get their log as; `user` where not given. */
+  readonly streaming?: { readonly user: string; readonly password: string };
+  /** Who else is let in, and for what; where not given everybody who has a password. */
+  readonly admits?: AdmittedRoles;
   /** Where a standby gets its log from; a primary has none. */
   readonly upstream?: PostgresAddress;
   /** What commits wait for; absent or nobody: for nothing but the own disk. */
   readonly synchronous?: SynchronousStandbys;
   /** closed: only `user` is let in, clients are refused (28000). open by default. */
   readonly access?: "open" | "closed";
+}
+
+export interface AdmittedRoles {
+  /** Into this database only. */
+  readonly database: string;
+  readonly clients: readonly string[];
+  /** May copy the whole instance and get its log. */
+  readonly backup: string;
 }
 
 export interface PostgresAddress {
@@ -52,14 +64,23 @@ local replication all scram-sha-256
 host all all all scram-sha-256
 host replication all all scram-sha-256
 `;
-  const user = `"${replication.user.replaceAll('"', '""')}"`;
-  const clients =
-    replication.access === "closed" ? "# Clients are kept out for now." : "host all all all scram-sha-256";
+  const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+  const { user, streaming, access, admits } = replication;
+  const streamers = [...new Set([user, streaming?.user ?? user])].map(quoted).join(",");
   return `# Written at every start and change.
-host replication ${user} all scram-sha-256
-host all ${user} all scram-sha-256
-${clients}
+host replication ${streamers} all scram-sha-256
+host all ${quoted(user)} all scram-sha-256
+${access === "closed" ? "# Clients are kept out for now." : clientLines(admits).join("\n")}
 `;
+}
+
+function clientLines(admits: AdmittedRoles | undefined): string[] {
+  if (admits === undefined) return ["host all all all scram-sha-256"];
+  const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+  return [
+    `host ${quoted(admits.database)} ${admits.clients.map(quoted).join(",")} all scram-sha-256`,
+    `host replication ${quoted(admits.backup)} all scram-sha-256`,
+  ];
 }
 
 const quotedSetting = (value: string): string => `'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
@@ -112,13 +133,15 @@ const connectionValue = (value: string): string =>
   `'${value.replaceAll("\\", "\\\\").replaceAll("'", String.raw`\'`)}'`;
 
 /** One line of libpq's password file. */
-export function passwordFileLine({ user, password }: ReplicationOptions): string {
+export function passwordFileLine(replication: ReplicationOptions): string {
+  const { user, password } = replication.streaming ?? replication;
   const field = (value: string) => value.replaceAll("\\", "\\\\").replaceAll(":", String.raw`\:`);
   return `*:*:*:${field(user)}:${field(password)}\n`;
 }
 
 function replicationSettings(name: string, replication: ReplicationOptions): Record<string, string> {
-  const { upstream, user } = replication;
+  const { upstream } = replication;
+  const { user } = replication.streaming ?? replication;
   return {
     hot_standby: "on",
     max_wal_senders: "10",

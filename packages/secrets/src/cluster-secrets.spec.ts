@@ -91,16 +91,24 @@ describe("the secrets of a cluster", () => {
     await setUpSecrets({ folder, plan });
   });
 
-  it.each(secretKinds)("of kind %s are replaced by a rotation, and no others", async (kind) => {
+  it("of the superuser last as long as the data", async () => {
     await setUpSecrets({ folder, plan });
-    const [before, kinds] = [contents(), new Map(listSecrets(folder).map((one) => [one.file, one.kind]))];
-    await rotateSecrets(folder, kind);
-    const after = contents();
-    const changed = [...kinds].filter(([file]) => before[file] !== after[file]).map(([, each]) => each);
-    const expected = kind === "authority" ? [kind, "nats-certificates", "postgres-certificates"] : [kind];
-    expect([...new Set(changed)].sort()).toEqual([...expected].sort());
-    expect(listSecrets(folder).every(({ madeAt }) => !Number.isNaN(Date.parse(madeAt)))).toBe(true);
+    await expect(rotateSecrets(folder, "postgres-superuser")).rejects.toThrow(/as long as the data/);
   });
+
+  it.each(secretKinds.filter((kind) => kind !== "postgres-superuser"))(
+    "of kind %s are replaced by a rotation, and no others",
+    async (kind) => {
+      await setUpSecrets({ folder, plan });
+      const [before, kinds] = [contents(), new Map(listSecrets(folder).map((one) => [one.file, one.kind]))];
+      await rotateSecrets(folder, kind);
+      const after = contents();
+      const changed = [...kinds].filter(([file]) => before[file] !== after[file]).map(([, each]) => each);
+      const expected = kind === "authority" ? [kind, "nats-certificates", "postgres-certificates"] : [kind];
+      expect([...new Set(changed)].sort()).toEqual([...expected].sort());
+      expect(listSecrets(folder).every(({ madeAt }) => !Number.isNaN(Date.parse(madeAt)))).toBe(true);
+    },
+  );
 
   it("overlap while users' keys are rotated: nodes let both in until it is finished", async () => {
     await setUpSecrets({ folder, plan });

@@ -111,6 +111,11 @@ export class KeptSecrets {
    * @throws SecretsError when something of another kind is missing or damaged.
    */
   async rotate(kind: SecretKind): Promise<void> {
+    if (kind === "postgres-superuser" && readSecret(join(this.folder, files.password("superuser"))) !== undefined) {
+      throw new SecretsError([
+        "The superuser's password stands in the data of each instance, and with its role nobody gets in from outside. It lasts as long as the data.",
+      ]);
+    }
     this.check(kind);
     if (kind === "nats-users") this.#rememberKeys();
     if (kind === "authority") this.#rememberAuthority();
@@ -189,8 +194,12 @@ export class KeptSecrets {
       case "postgres-certificates":
         for (const instance of plan.postgres) await this.#makeLeaf("postgres", instance, kind);
         break;
+      case "postgres-superuser":
+        this.#keep(files.password("superuser"), kind, makePassword);
+        break;
       case "postgres-passwords":
-        for (const role of databaseRoles) this.#keep(files.password(role), kind, makePassword);
+        for (const role of databaseRoles.filter((one) => one !== "superuser"))
+          this.#keep(files.password(role), kind, makePassword);
         break;
       case "edge-certificate": {
         const key = await this.#keepKey(files.edgeKey, kind);

@@ -27,6 +27,7 @@ export const secretKinds = [
   "nats-routes",
   "nats-certificates",
   "postgres-certificates",
+  "postgres-superuser",
   "postgres-passwords",
   "edge-certificate",
 ] as const;

@@ -10,6 +10,7 @@
  * - Nothing here decides: see `decision/keeper-step.ts`.
  */
 import { EventEmitter } from "node:events";
+import { replicationRole } from "@understudy/contracts";
 import {
   configurePostgres,
   EngineProcess,
@@ -29,6 +30,7 @@ import { OperationalError, pause, type Log } from "@understudy/runtime";
 import type { DataFacts, PostgresFacts } from "../decision/facts.ts";
 import { observe, type Observation } from "./observation.ts";
 import { RedundancyWatch } from "./redundancy-watch.ts";
+import { admittedRoles, equipRoles, type RolePasswords } from "./roles.ts";
 import { keeperPassword, keeperRole, withSession, type Login } from "./sessions.ts";
 import { PostgresWatcher } from "./watcher.ts";
 
@@ -45,6 +47,8 @@ export interface InstanceOptions {
   readonly password: string;
   readonly database: string;
   readonly settings: Readonly<Record<string, string>>;
+  /** Where given, only these roles are let in beside the keepers', and no superuser from outside. */
+  readonly roles?: RolePasswords | undefined;
 }
 
 interface InstanceEvents {
@@ -85,6 +89,8 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
   #streamingAtEnd: readonly string[] = [];
   #failedStarts = 0;
   #isPrepared = false;
+  /** Whether the roles have the passwords that this process was given. */
+  #isEquipped = false;
   /** Highest timeline seen of its data. */
   #timeline = 0;
 
@@ -154,7 +160,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
   }
 
   #postgresOptions(life: Pick<Life, "access" | "waitsFor" | "upstream">): PostgresOptions {
-    const { member, dataDir, host, port, superuser, password, database, addresses, settings } = this.options;
+    const { member, dataDir, host, port, superuser, password, database, addresses, settings, roles } = this.options;
     const upstream = life.upstream === undefined ? undefined : addresses[life.upstream];
     return {
       name: member,
@@ -167,6 +173,10 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
       settings,
       replication: {
         ...this.login,
+        ...(roles && {
+          streaming: { user: replicationRole, password: roles.replication },
+          admits: admittedRoles(database),
+        }),
         access: life.access,
         ...(life.waitsFor.standbys.length > 0 && { synchronous: life.waitsFor }),
         ...(upstream && { upstream }),
@@ -182,7 +192,9 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     const { member, superuser, password, database } = this.options;
     const host = "127.0.0.1";
     const [port = 0] = await freePorts(1);
-    const options = { ...this.#postgresOptions({ access: "open", waitsFor: nobody, upstream: undefined }), host, port };
+    const closed = this.#postgresOptions({ access: "open", waitsFor: nobody, upstream: undefined });
+    // The superuser gets in here, where nobody else knows the port.
+    const options = { ...closed, replication: { ...this.login }, host, port };
     const process = EngineProcess.start(member, await preparePostgres(options), { stopSignal: "SIGINT" });
     const { pid } = process;
     if (pid !== undefined) this.#reaper.watch(pid);
@@ -194,7 +206,9 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
         const secret = client.escapeLiteral(this.login.password);
         const verb = rowCount === 0 ? "CREATE" : "ALTER";
         await client.query(`${verb} ROLE ${keeperRole} LOGIN SUPERUSER REPLICATION PASSWORD ${secret}`);
+        if (this.options.roles) await equipRoles(client, database, this.options.roles);
       });
+      this.#isEquipped = true;
       this.#isPrepared = true;
     } finally {
       await process.stop();
@@ -281,6 +295,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     if (seen.timeline > 0) life.timeline = seen.timeline;
     this.#timeline = Math.max(this.#timeline, life.timeline);
     if (seen.role === "primary") {
+      void this.#equip();
       life.isPromoting = false;
       life.upstream = undefined;
       if (life.recoveredTo === undefined) {
@@ -293,6 +308,21 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
       life.streamedAt = now;
     }
     this.emit("change");
+  }
+
+  /** Passwords may have been replaced while this process was away. */
+  async #equip(): Promise<void> {
+    const { host, port, database, roles } = this.options;
+    if (this.#isEquipped || roles === undefined) return;
+    this.#isEquipped = true;
+    try {
+      await withSession({ host, port }, { ...this.login, database }, proofMs, (client) =>
+        equipRoles(client, database, roles),
+      );
+    } catch (error) {
+      this.#isEquipped = false;
+      this.log.debug({ reason: (error as Error).message }, "the roles wait for their passwords");
+    }
   }
 
   /** At once and whole; resolves when nothing of it is left. */
