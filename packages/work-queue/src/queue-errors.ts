@@ -136,6 +136,12 @@ interface DatabaseError {
   readonly message: string;
 }
 
+/** What the database refused for what was in it, not for its own state. */
+export function isFaultOfData(error: unknown): boolean {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code === "string" && /^(22|23)/.test(code);
+}
+
 /** The error of this package that an error of the database stands for, or the same error. */
 export function asQueueError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;

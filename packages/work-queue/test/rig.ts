@@ -33,10 +33,10 @@ export async function startRig(): Promise<Rig> {
   const workers: Worker[] = [];
   const clear = async (): Promise<void> => {
     await Promise.all(workers.splice(0).map((worker) => worker.stop({ drainMs: 200 })));
-    await pool.query(
-      `TRUNCATE work_queue.job, work_queue.completed, work_queue.lane_event, work_queue.holder, work_queue.fence,
-                work_queue.service, work_queue.schedule, work_queue.schedule_firing`,
-    );
+    const empty = `TRUNCATE work_queue.job, work_queue.completed, work_queue.lane_event, work_queue.holder,
+      work_queue.fence, work_queue.service, work_queue.schedule, work_queue.schedule_firing`;
+    // The last statement of a process that was killed may still be at work, and meet this one crosswise.
+    await eventually(() => pool.query(empty), { describe: "the tables are empty" });
     await work.queues.define({ name: queueName });
     await work.queues.define({ name: "SERVICES", kind: "services" });
     await work.queues.resume(queueName);

@@ -46,8 +46,8 @@ async function obey(order: Order): Promise<unknown> {
       return adapter.reset();
     case "produce": {
       producer = await adapter.producer();
-      const { add } = producer;
-      return Promise.all(Array.from({ length: 64 }, (_, k) => add(payload(k))));
+      const made = producer;
+      return Promise.all(Array.from({ length: 64 }, (_, k) => made.add(payload(k))));
     }
     case "single": {
       let k = 0;

@@ -26,7 +26,7 @@ export const floorAdapter: MakeAdapter = ({ url }, { batch = 1_000, lanes = 2, n
         });
         continue;
       }
-      await Promise.all(rows.map(({ payload }) => handler(payload)));
+      await Promise.all(rows.map(async ({ payload }) => handler(payload)));
       const text = "DELETE FROM raw_q WHERE id = ANY ($1::bigint[])";
       await pool.query({ name: "done", text, values: [rows.map(({ id }) => id)] });
     }

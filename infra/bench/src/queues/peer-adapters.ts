@@ -84,7 +84,7 @@ export const pgBossAdapter: MakeAdapter = (target, { boss = {}, queue = {}, work
       const made = await started({});
       return () =>
         made.work("bench", work as object, async (jobs) => {
-          await Promise.all(jobs.map(({ data }) => handler(data)));
+          await Promise.all(jobs.map(async ({ data }) => handler(data)));
         });
     },
     pending: counter(target, "SELECT count(*)::int AS n FROM pgboss.job WHERE name = 'bench' AND state < 'completed'"),

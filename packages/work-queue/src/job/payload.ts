@@ -3,11 +3,7 @@ import { InvalidPayloadError, PayloadTooLargeError } from "../queue-errors.ts";
 import { faultsOf, type StandardSchema } from "./standard-schema.ts";
 
 /** The checked value. Synchronous schemas are not awaited: enqueuing ten thousand jobs is one turn of the loop. */
-export function checkedPayload(
-  type: string,
-  schema: StandardSchema | undefined,
-  payload: unknown,
-): unknown | Promise<unknown> {
+export function checkedPayload(type: string, schema: StandardSchema | undefined, payload: unknown): unknown {
   if (schema === undefined) return payload;
   const result = schema["~standard"].validate(payload);
   const settle = (settled: Awaited<typeof result>): unknown => {

@@ -54,7 +54,7 @@ export function checkOptions(options: EnqueueOptions): void {
   if (priority !== undefined && (!Number.isInteger(priority) || Math.abs(priority) > 32_767))
     throw new InvalidOptionError(`priority must be a whole number from -32767 to 32767, not ${priority}`);
   if (ifExists !== undefined && !["skip", "replace", "reject"].includes(ifExists))
-    throw new InvalidOptionError(`ifExists must be skip, replace or reject, not ${String(ifExists)}`);
+    throw new InvalidOptionError(`ifExists must be skip, replace or reject, not ${ifExists as string}`);
   checkKey("uniqueKey", uniqueKey);
   checkKey("orderingKey", orderingKey);
 }

@@ -5,7 +5,7 @@
  * It owns the jobs that were asked for and not yet sent; states: idle, or `inFlight` statements (at most `lanes`).
  * A statement that the database refuses for its data is taken apart, so that one bad job fails one caller.
  */
-import { asQueueError } from "../queue-errors.ts";
+import { asQueueError, isFaultOfData } from "../queue-errors.ts";
 import type { QueuePool, Transaction } from "./queue-pool.ts";
 
 export interface JobKind {
@@ -71,9 +71,6 @@ export async function insertJobs(
     notifies,
   ]);
 }
-
-const isFaultOfData = (error: unknown): boolean =>
-  /^(22|23)/.test(String((error as { code?: unknown } | undefined)?.code ?? ""));
 
 export class Enqueuer {
   readonly #groups = new Map<string, Group>();

@@ -1,5 +1,5 @@
 /** Q1: verdicts over holders, by whoever may give them: the message server of a cluster, fellow workers without one. */
-import { rowsOf, type QueuePool } from "./queue-pool.ts";
+import { rowsOf, withoutNulls, type QueuePool } from "./queue-pool.ts";
 
 export interface Verdict {
   /** Of the one who judges. A lower one than was ever seen does nothing. Without: fellow workers, who have none. */
@@ -56,7 +56,7 @@ export class HolderVerdicts {
   /** Takes what lost incarnations had locked when they were judged. Tells of how many. */
   async sweep(): Promise<number> {
     const answer = await this.pool.query(`SELECT ${this.schema}.sweep() AS swept`);
-    return Number(rowsOf<{ swept: number }>(answer)[0]?.swept ?? 0);
+    return rowsOf<{ swept: number }>(answer)[0]?.swept ?? 0;
   }
 
   async list(): Promise<HolderRecord[]> {
@@ -66,9 +66,6 @@ export class HolderVerdicts {
                 WHERE j.holder = h.incarnation AND j.state = 'running') AS running
          FROM ${this.schema}.holder h ORDER BY h.registered_at DESC LIMIT 1000`,
     );
-    return rowsOf<HolderRecord & { reason: string | null }>(answer).map(({ reason, ...rest }) => ({
-      ...rest,
-      ...(reason !== null && { reason }),
-    }));
+    return rowsOf<Record<string, unknown>>(answer).map(withoutNulls<HolderRecord>);
   }
 }

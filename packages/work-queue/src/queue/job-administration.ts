@@ -53,7 +53,7 @@ export class JobAdministration {
   async list(options: JobListOptions = {}): Promise<JobRecord[]> {
     const { state, queue, type, limit = 100, before } = options;
     if (state !== undefined && !jobStates.includes(state))
-      throw new InvalidOptionError(`"${String(state)}" is no state of a job: ${jobStates.join(", ")}`);
+      throw new InvalidOptionError(`"${state as string}" is no state of a job: ${jobStates.join(", ")}`);
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
       throw new InvalidOptionError("limit must be a whole number from 1 to 1000");
     if (before !== undefined && !isUuid(before)) throw new InvalidOptionError(`"${before}" is no id of a job`);

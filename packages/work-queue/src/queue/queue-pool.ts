@@ -17,7 +17,13 @@ export interface QueuePool extends Transaction {
   connect(): Promise<QueueClient>;
 }
 
-/** `pg` answers with `{ rows }`, TypeORM with the rows. */
+/** Columns without a value are left out. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
+export const withoutNulls = <Found>(row: Readonly<Record<string, unknown>>): Found =>
+  Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as Found;
+
+/** `pg` answers with `{ rows }`, TypeORM with the rows. What they hold is the caller's to know. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 export function rowsOf<Row>(answer: unknown): readonly Row[] {
   if (Array.isArray(answer)) return answer as Row[];
   return (answer as { readonly rows: Row[] }).rows;

@@ -97,21 +97,7 @@ export class QueueRegistry {
                  count(*) FILTER (WHERE j.state = 'cancelled') AS cancelled
             FROM ${s}.job j WHERE j.queue = q.id AND j.state <> 'queued') c ON true
        ORDER BY q.name`);
-    return rowsOf<Record<string, unknown>>(answer).map((row) => ({
-      name: String(row["name"]),
-      kind: row["kind"] as QueueFigures["kind"],
-      isPaused: row["paused"] === true,
-      ...(row["paused_reason"] !== null && { pausedReason: String(row["paused_reason"]) }),
-      ready: Number(row["ready"]),
-      delayed: Number(row["delayed"]),
-      waiting: Number(row["waiting"]),
-      running: Number(row["running"]),
-      parked: Number(row["parked"]),
-      failed: Number(row["failed"]),
-      aborted: Number(row["aborted"]),
-      cancelled: Number(row["cancelled"]),
-      oldestReadyMs: Math.max(0, Math.round(Number(row["oldest"]))),
-    }));
+    return rowsOf<Record<string, unknown>>(answer).map(figuresOf);
   }
 
   /** Synchronous while it is known and fresh. @throws UnknownQueueError */
@@ -139,4 +125,23 @@ export class QueueRegistry {
     );
     if (rowsOf(answer).length === 0) throw new UnknownQueueError(`There is no queue "${name}".`);
   }
+}
+
+function figuresOf(row: Readonly<Record<string, unknown>>): QueueFigures {
+  const reason = row["paused_reason"];
+  return {
+    name: String(row["name"]),
+    kind: row["kind"] as QueueFigures["kind"],
+    isPaused: row["paused"] === true,
+    ...(typeof reason === "string" && { pausedReason: reason }),
+    ready: Number(row["ready"]),
+    delayed: Number(row["delayed"]),
+    waiting: Number(row["waiting"]),
+    running: Number(row["running"]),
+    parked: Number(row["parked"]),
+    failed: Number(row["failed"]),
+    aborted: Number(row["aborted"]),
+    cancelled: Number(row["cancelled"]),
+    oldestReadyMs: Math.max(0, Math.round(Number(row["oldest"]))),
+  };
 }

@@ -136,7 +136,7 @@ export class WorkQueue {
   async enqueueNamed(job: NamedJob): Promise<Enqueued> {
     const { queue, type, payload, restartable = false, attempts, ...options } = job;
     const known = this.#definitions.get(`${queue} ${type}`);
-    if (known !== undefined) return this.enqueue(known as JobDefinition<unknown>, payload, options);
+    if (known !== undefined) return this.enqueue(known, payload as never, options);
     if (type === "" || type.length > 200) throw new InvalidOptionError(`"${type}" is no type of a job`);
     checkOptions(options);
     const kind: JobKind = { queue, type, restartable, attempts: attempts ?? (restartable ? 5 : 1), priority: 0 };

@@ -92,9 +92,7 @@ export class JobRunner {
 
   #call(run: RunningJob, payload: unknown): unknown {
     const { run: how } = run.handler;
-    return "inline" in how
-      ? how.inline(payload as never, run as never)
-      : this.effects.runInThread(how.thread, payload, run);
+    return "inline" in how ? how.inline(payload as never, run) : this.effects.runInThread(how.thread, payload, run);
   }
 
   #returned(run: RunningJob, value: unknown): void {

@@ -6,6 +6,7 @@
  */
 import { setTimeout as wait } from "node:timers/promises";
 import { retryWaitMs } from "../job/retry-wait.ts";
+import { isFaultOfData } from "../queue-errors.ts";
 import { rowsOf, type QueuePool } from "../queue/queue-pool.ts";
 import type { ClaimedJob, RunningJob } from "./running-job.ts";
 
@@ -46,9 +47,6 @@ export interface SettlerReport {
 
 const mostInOne = 2_000;
 const waits = { firstMs: 50, factor: 2, maxMs: 2_000, jitter: 0.5 };
-
-const isFaultOfData = (error: unknown): boolean =>
-  /^(22|23)/.test(String((error as { code?: unknown } | undefined)?.code ?? ""));
 
 const list = (runs: readonly Settlement[], of: (run: SettledRun) => string | number): string =>
   `{${runs.map(({ run }) => of(run)).join(",")}}`;

@@ -69,7 +69,13 @@ export class ThreadPool {
 
   /** Its handler did not end in its grace. */
   terminate(run: RunningJob): void {
-    for (const [thread, task] of this.#busy) if (task.run === run) void thread.terminate();
+    for (const [thread, task] of this.#busy) {
+      if (task.run !== run) continue;
+      // At once: what it still says is heard by nobody, and the next job gets another thread.
+      this.#busy.delete(thread);
+      void thread.terminate();
+    }
+    this.#next();
   }
 
   async stop(): Promise<void> {
@@ -83,12 +89,20 @@ export class ThreadPool {
       if (thread === undefined) return;
       const task = this.#waiting.shift() as Task;
       const { run } = task;
+      if (run.isEnded || run.abortReason !== undefined) {
+        this.#idle.push(thread);
+        task.reject(run.abortReason);
+        continue;
+      }
       this.#busy.set(thread, task);
       thread.ref();
       const { id, queue, type, attempt, isLastAttempt, enqueuedAt } = run;
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       run.signal.addEventListener("abort", () => thread.postMessage({ abort: id, ...namedReason(run.signal.reason) }), {
         once: true,
       });
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       thread.postMessage({
         id,
         module: task.module.href,

@@ -67,7 +67,7 @@ export class WorkerLife implements RunOwner {
   #isStopping = false;
   #peers: PeerMemory | undefined;
   #unsubscribe: (() => void) | undefined;
-  #promoting: Promise<void> | undefined;
+  #isPromoting = false;
   #promoteAgain = { due: false, lanes: false };
 
   constructor(
@@ -315,9 +315,11 @@ export class WorkerLife implements RunOwner {
     again.due ||= what.due;
     again.lanes ||= what.lanes;
     if (this.#isOver || this.#isStopping) return;
-    this.#promoting ??= this.#promoteWhileAsked()
+    if (this.#isPromoting) return;
+    this.#isPromoting = true;
+    void this.#promoteWhileAsked()
       .catch((error: unknown) => this.#failed(error))
-      .finally(() => (this.#promoting = undefined));
+      .finally(() => (this.#isPromoting = false));
   }
 
   async #promoteWhileAsked(): Promise<void> {
