@@ -1,6 +1,7 @@
 import { databasePolicy, name } from "@understudy/contracts";
-import type { PostgresAddress } from "@understudy/engines";
+import type { PostgresAddress, PostgresTls } from "@understudy/engines";
 import {
+  authorityFileVariable,
   ConfigurationError,
   integerVariable,
   listVariable,
@@ -64,6 +65,10 @@ export const dbKeeperVariables = {
   UNDERSTUDY_APPLICATION_PASSWORD_FILE: secretFileVariable().optional(),
   UNDERSTUDY_REPLICATION_PASSWORD_FILE: secretFileVariable().optional(),
   UNDERSTUDY_BACKUP_PASSWORD_FILE: secretFileVariable().optional(),
+  /** Certificate, key and whom to believe: all three, or none (then without TLS). */
+  UNDERSTUDY_POSTGRES_CERTIFICATE_FILE: authorityFileVariable().optional(),
+  UNDERSTUDY_POSTGRES_KEY_FILE: secretFileVariable().optional(),
+  UNDERSTUDY_DATABASE_CA_FILE: authorityFileVariable().optional(),
   /** Settings of postgresql.conf over ours, as JSON. */
   UNDERSTUDY_POSTGRES_SETTINGS: settings.default({}),
   /** Name of the NATS node on this machine: the lease stream's Raft leader is kept off it (L6). */
@@ -92,6 +97,21 @@ export function rolePasswords(configuration: DbKeeperConfiguration): RolePasswor
   if (owner ?? application ?? replication ?? backup)
     throw new ConfigurationError([
       "UNDERSTUDY_OWNER_PASSWORD_FILE, UNDERSTUDY_APPLICATION_PASSWORD_FILE, UNDERSTUDY_REPLICATION_PASSWORD_FILE and UNDERSTUDY_BACKUP_PASSWORD_FILE belong together: name all of them",
+    ]);
+  return undefined;
+}
+
+/** @throws ConfigurationError when some are given and some are not. */
+export function postgresTls(configuration: DbKeeperConfiguration): PostgresTls | undefined {
+  const {
+    UNDERSTUDY_POSTGRES_CERTIFICATE_FILE: certificate,
+    UNDERSTUDY_POSTGRES_KEY_FILE: key,
+    UNDERSTUDY_DATABASE_CA_FILE: authority,
+  } = configuration;
+  if (certificate !== undefined && key !== undefined && authority !== undefined) return { certificate, key, authority };
+  if (certificate ?? key ?? authority)
+    throw new ConfigurationError([
+      "UNDERSTUDY_POSTGRES_CERTIFICATE_FILE, UNDERSTUDY_POSTGRES_KEY_FILE and UNDERSTUDY_DATABASE_CA_FILE belong together: name all of them",
     ]);
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { databaseAddress, secretFileVariable, serviceVariables } from "@understudy/runtime";
+import { authorityFileVariable, databaseAddress, secretFileVariable, serviceVariables } from "@understudy/runtime";
 import { name } from "@understudy/contracts";
 import { z } from "zod";
 
@@ -8,12 +8,15 @@ const database = z
     /** libpq's form for several hosts; `?instances=` names them as their keepers do. */
     url: z.string(),
     passwordFile: z.string().optional(),
+    /** Whom to believe that it is the database; with it nothing is said without TLS. */
+    caFile: z.string().optional(),
   })
-  .transform(({ name, url, passwordFile }, context) => {
+  .transform(({ name, url, passwordFile, caFile }, context) => {
     try {
       const address = databaseAddress(url);
       const password = passwordFile === undefined ? undefined : secretFileVariable().parse(passwordFile);
-      return { name, address, password };
+      const authority = caFile === undefined ? undefined : authorityFileVariable().parse(caFile);
+      return { name, address, password, authority };
     } catch (error) {
       const message =
         error instanceof z.ZodError ? error.issues.map((issue) => issue.message).join("; ") : (error as Error).message;

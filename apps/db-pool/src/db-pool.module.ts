@@ -27,7 +27,7 @@ export class DbPoolModule {
     shutdown.on("close-nats", "settings", () => settings.stop());
     const store = new TopologyStore(nats, replicas, log);
     const databases = configuration.UNDERSTUDY_DATABASES.map(
-      ({ name, address, password }) =>
+      ({ name, address, password, authority }) =>
         new WatchedDatabase(
           name,
           address.hosts.map(({ instance, host, port }) => ({
@@ -36,6 +36,7 @@ export class DbPoolModule {
             port,
             user: address.user,
             password,
+            authority,
             database: address.database,
           })),
           nats,

@@ -115,6 +115,7 @@ export class MessageServerModule {
               {
                 url,
                 password: configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
+                authority: configuration.UNDERSTUDY_DATABASE_CA_FILE,
                 connections: Math.min(4, configuration.UNDERSTUDY_DATABASE_CONNECTIONS),
                 wire,
               },

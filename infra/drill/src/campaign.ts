@@ -220,7 +220,7 @@ export class Campaign {
     const view = this.cluster.plan.views["machine-c"] ?? Object.values(this.cluster.plan.views)[0];
     const password = new URL(this.cluster.databaseInstances[0]?.url ?? "").password;
     return createPool(
-      { url: view?.databaseUrl ?? "", password, connections: this.options.clients },
+      { url: view?.databaseUrl ?? "", password, authority: this.cluster.authority, connections: this.options.clients },
       new Identity({ kind: "db-pool", id: "drill", cluster: "understudy", site: "site-1", machine: "machine-c" }),
       { assertsStanding: false },
       createLog("silent", "json", {}),

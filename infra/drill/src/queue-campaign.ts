@@ -31,7 +31,7 @@ export interface QueueCampaignOptions {
   readonly strikes: number;
   /** How many of them are frozen and thawed after their verdict instead of killed: every n-th; 0: none. */
   readonly freezeEvery: number;
-  /** What else is struck in the same moment, in turn: leader, primary, nats. Every third strike stays alone. */
+  /** What else is struck in the same moment, in turn: leader, primary, nats. Every fourth strike stays alone. */
   readonly meanwhile: readonly ("leader" | "primary" | "nats")[];
   /** Jobs that each app server runs when it is struck. */
   readonly jobsEach: number;
@@ -142,7 +142,7 @@ export class QueueCampaign {
     const { freezeEvery, meanwhile, jobsEach } = this.options;
     const isFreeze = freezeEvery > 0 && strike % freezeEvery === freezeEvery - 1;
     const victim = servers[strike % servers.length] ?? servers[0];
-    const also = strike % 3 === 2 || meanwhile.length === 0 ? undefined : meanwhile[strike % meanwhile.length];
+    const also = strike % 4 === 3 || meanwhile.length === 0 ? undefined : meanwhile[strike % meanwhile.length];
     const incarnation = await this.#incarnationOf(victim);
     await this.#enqueue(jobsEach * servers.length);
     const running = () => this.#count("j.holder = $1 AND j.state = 'running'", [incarnation]);
@@ -331,7 +331,7 @@ function poolOf(cluster: LocalCluster): FailoverPool {
   const view = cluster.plan.views["machine-c"] ?? Object.values(cluster.plan.views)[0];
   const password = new URL(cluster.databaseInstances[0]?.url ?? "").password;
   return createPool(
-    { url: view?.databaseUrl ?? "", password, connections: 4 },
+    { url: view?.databaseUrl ?? "", password, authority: cluster.authority, connections: 4 },
     new Identity({ kind: "db-pool", id: "drill", cluster: "understudy", site: "site-1", machine: "machine-c" }),
     { assertsStanding: false, holdMaxMs: 60_000 },
     createLog("silent", "json", {}),

@@ -255,6 +255,10 @@ export class LocalCluster {
     if (this.plan.postgres.length === 0) throw new OperationalError("unavailable", "This layout has no database.");
     return databaseUrl(this.plan, this.secrets.password("owner").trim());
   }
+  /** PEM of whom to believe that it is NATS or the database. */
+  get authority(): string {
+    return this.secrets.authorities;
+  }
   /** Each instance by itself, with the password. */
   get databaseInstances(): readonly { readonly id: string; readonly url: string }[] {
     return databaseUrls(this.plan, this.secrets.password("owner").trim());

@@ -20,18 +20,21 @@ export interface RunFacts {
 const shownState = (state: ProcessState): RunFile["processes"][number]["state"] =>
   state.kind === "ending" ? "running" : state.kind;
 
+const tlsOf = ({ secretsFolder }: ClusterPlan["settings"]): string =>
+  `sslmode=verify-full&sslrootcert=${encodeURIComponent(secretFile(secretsFolder, "operator", "ca.crt"))}`;
+
 /** The instances of the one database, with the password: scripts can use them as they are. */
 export const databaseUrls = ({ postgres, settings }: ClusterPlan, password: string): { id: string; url: string }[] =>
   postgres.map(({ id, port }) => ({
     id,
-    url: `postgres://${settings.databaseUser}:${password}@${host}:${port}/${settings.database}`,
+    url: `postgres://${settings.databaseUser}:${password}@${host}:${port}/${settings.database}?${tlsOf(settings)}`,
   }));
 
 /** All of them in one, as a failover-pool takes it; with the password. */
 export const databaseUrl = ({ postgres, settings }: ClusterPlan, password: string): string => {
   const hosts = postgres.map(({ port }) => `${host}:${port}`).join(",");
   const instances = postgres.map(({ id }) => id).join(",");
-  return `postgres://${settings.databaseUser}:${password}@${hosts}/${settings.database}?instances=${instances}`;
+  return `postgres://${settings.databaseUser}:${password}@${hosts}/${settings.database}?instances=${instances}&${tlsOf(settings)}`;
 };
 
 export function describeRun({ plan, supervisor, url, ...facts }: RunFacts): RunFile {

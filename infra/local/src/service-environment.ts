@@ -74,6 +74,7 @@ function ownVariables(settings: ClusterSettings, view: MachineView, place: Servi
   const database = {
     UNDERSTUDY_DATABASE_URL: view.databaseUrl ?? "",
     UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFile(settings.secretsFolder, place.kind, "owner.password"),
+    UNDERSTUDY_DATABASE_CA_FILE: secretFile(settings.secretsFolder, place.kind, "ca.crt"),
   };
   switch (place.kind) {
     case "message-server":
@@ -95,6 +96,7 @@ function ownVariables(settings: ClusterSettings, view: MachineView, place: Servi
             name: settings.database,
             url: view.databaseUrl?.replace(`//${settings.databaseUser}@`, `//${applicationRole}@`),
             passwordFile: secretFile(settings.secretsFolder, place.kind, "application.password"),
+            caFile: secretFile(settings.secretsFolder, place.kind, "ca.crt"),
           },
         ]),
       };
@@ -131,6 +133,9 @@ function keeperVariables(
     UNDERSTUDY_APPLICATION_PASSWORD_FILE: password("application"),
     UNDERSTUDY_REPLICATION_PASSWORD_FILE: password("replication"),
     UNDERSTUDY_BACKUP_PASSWORD_FILE: password("backup"),
+    UNDERSTUDY_POSTGRES_CERTIFICATE_FILE: secretFile(settings.secretsFolder, postgres.id, "tls.crt"),
+    UNDERSTUDY_POSTGRES_KEY_FILE: secretFile(settings.secretsFolder, postgres.id, "tls.key"),
+    UNDERSTUDY_DATABASE_CA_FILE: secretFile(settings.secretsFolder, postgres.id, "ca.crt"),
     ...(view.natsNode !== undefined && { UNDERSTUDY_NATS_NODE: view.natsNode }),
     ...(view.databaseNatsNodes.length > 0 && {
       UNDERSTUDY_NATS_NODES_OF_MEMBERS: view.databaseNatsNodes.join(","),

@@ -34,6 +34,7 @@ describe("the database of a local cluster", () => {
       {
         url: cluster.plan.views["machine-c"]?.databaseUrl ?? "",
         password: new URL(cluster.databaseInstances[0]?.url ?? "").password,
+        authority: cluster.authority,
         connections: 4,
       },
       new Identity({ kind: "db-pool", id: "test", cluster: "understudy", site: "site-1", machine: "machine-c" }),

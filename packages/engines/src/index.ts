@@ -18,6 +18,7 @@ export {
   type AdmittedRoles,
   type PostgresAddress,
   type PostgresOptions,
+  type PostgresTls,
   type ReplicationOptions,
   type SynchronousStandbys,
 } from "./postgres-configuration.ts";

@@ -25,6 +25,8 @@ export interface CloneOptions {
   readonly dataDir: string;
   readonly from: PostgresAddress;
   readonly replication: Pick<ReplicationOptions, "user" | "password">;
+  /** PEM of whom to believe that it is the source; with it nothing is said without TLS. */
+  readonly authority?: string | undefined;
   /** Shown by the server while it sends. */
   readonly label: string;
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
@@ -220,12 +222,13 @@ export async function cloneStandby(options: CloneOptions): Promise<void> {
 }
 
 async function receive(options: CloneOptions, data: string): Promise<void> {
-  const { from, replication, signal } = options;
+  const { from, replication, signal, authority } = options;
   const client = new pg.Client({
     host: from.host,
     port: from.port,
     user: replication.user,
     password: replication.password,
+    ...(authority !== undefined && { ssl: { ca: authority } }),
     replication: "true",
     application_name: `clone:${options.label}`,
     connectionTimeoutMillis: 5_000,

@@ -12,8 +12,18 @@ export interface PostgresOptions {
   readonly database: string;
   /** Settings of postgresql.conf, over ours. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where given, it speaks TLS only. */
+  readonly tls?: PostgresTls;
   /** For an instance that is, or may become, part of a replicated database. */
   readonly replication?: ReplicationOptions;
+}
+
+/** PEM, not paths: the server reads them as another user than ours. */
+export interface PostgresTls {
+  readonly certificate: string;
+  readonly key: string;
+  /** Whom a standby believes that it is its primary. */
+  readonly authority: string;
 }
 
 /** An instance's place in a replicated database. Plain data: written anew before each start and each reload. */
@@ -56,30 +66,31 @@ export const defaultHost = "127.0.0.1";
 export const defaultSuperuser = "postgres";
 
 /** Passwords everywhere, the machine's own sockets included. */
-export function hostBasedAuthentication(replication?: ReplicationOptions): string {
+export function hostBasedAuthentication(replication?: ReplicationOptions, hasTls = false): string {
+  const host = hasTls ? "hostssl" : "host";
   if (replication === undefined)
     return `# Written at every start.
 local all all scram-sha-256
 local replication all scram-sha-256
-host all all all scram-sha-256
-host replication all all scram-sha-256
+${host} all all all scram-sha-256
+${host} replication all all scram-sha-256
 `;
   const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
   const { user, streaming, access, admits } = replication;
   const streamers = [...new Set([user, streaming?.user ?? user])].map(quoted).join(",");
   return `# Written at every start and change.
-host replication ${streamers} all scram-sha-256
-host all ${quoted(user)} all scram-sha-256
-${access === "closed" ? "# Clients are kept out for now." : clientLines(admits).join("\n")}
+${host} replication ${streamers} all scram-sha-256
+${host} all ${quoted(user)} all scram-sha-256
+${access === "closed" ? "# Clients are kept out for now." : clientLines(admits, host).join("\n")}
 `;
 }
 
-function clientLines(admits: AdmittedRoles | undefined): string[] {
-  if (admits === undefined) return ["host all all all scram-sha-256"];
+function clientLines(admits: AdmittedRoles | undefined, host: "host" | "hostssl"): string[] {
+  if (admits === undefined) return [`${host} all all all scram-sha-256`];
   const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
   return [
-    `host ${quoted(admits.database)} ${admits.clients.map(quoted).join(",")} all scram-sha-256`,
-    `host replication ${quoted(admits.backup)} all scram-sha-256`,
+    `${host} ${quoted(admits.database)} ${admits.clients.map(quoted).join(",")} all scram-sha-256`,
+    `${host} replication ${quoted(admits.backup)} all scram-sha-256`,
   ];
 }
 
@@ -109,7 +120,8 @@ export function postgresSettings(options: PostgresOptions): string {
     log_min_messages: "warning",
     log_checkpoints: "off",
     log_line_prefix: "%m [%p] %a ",
-    ...(options.replication && replicationSettings(options.name, options.replication)),
+    ...(options.tls && tlsSettings),
+    ...(options.replication && replicationSettings(options.name, options.replication, options.tls !== undefined)),
     ...options.settings,
   };
   const lines = Object.entries(settings).map(([key, value]) => {
@@ -139,7 +151,21 @@ export function passwordFileLine(replication: ReplicationOptions): string {
   return `*:*:*:${field(user)}:${field(password)}\n`;
 }
 
-function replicationSettings(name: string, replication: ReplicationOptions): Record<string, string> {
+/** In the data folder, as all that the server reads. */
+export const tlsFiles = {
+  certificate: "understudy-tls.crt",
+  key: "understudy-tls.key",
+  authority: "understudy-ca.crt",
+} as const;
+
+const tlsSettings: Record<string, string> = {
+  ssl: "on",
+  ssl_cert_file: tlsFiles.certificate,
+  ssl_key_file: tlsFiles.key,
+  ssl_min_protocol_version: "TLSv1.3",
+};
+
+function replicationSettings(name: string, replication: ReplicationOptions, hasTls: boolean): Record<string, string> {
   const { upstream } = replication;
   const { user } = replication.streaming ?? replication;
   return {
@@ -173,7 +199,7 @@ function replicationSettings(name: string, replication: ReplicationOptions): Rec
         keepalives_interval: "1",
         keepalives_count: "3",
         tcp_user_timeout: "5000",
-        sslmode: "prefer",
+        ...(hasTls ? { sslmode: "verify-full", sslrootcert: tlsFiles.authority } : { sslmode: "prefer" }),
       })
         .map(([key, value]) => `${key}=${connectionValue(value)}`)
         .join(" "),

@@ -2,7 +2,7 @@ import pg from "pg";
 import { defaultHost, defaultSuperuser, type PostgresOptions } from "./postgres-configuration.ts";
 import { until } from "./until.ts";
 
-type Target = Pick<PostgresOptions, "name" | "host" | "port" | "superuser" | "password" | "database">;
+type Target = Pick<PostgresOptions, "name" | "host" | "port" | "superuser" | "password" | "database" | "tls">;
 
 const attemptMs = 3_000;
 // Another process made the database between our look and our try: 42P04, or 23505 in the same instant.
@@ -27,6 +27,7 @@ export function postgresReady(options: Target, signal?: AbortSignal): Promise<vo
       user: options.superuser ?? defaultSuperuser,
       password: options.password,
       database: "postgres",
+      ...(options.tls && { ssl: { ca: options.tls.authority } }),
       connectionTimeoutMillis: attemptMs,
       query_timeout: 20_000,
     });

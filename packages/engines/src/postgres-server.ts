@@ -36,6 +36,7 @@ import {
   passwordFileLine,
   passwordFileName,
   postgresSettings,
+  tlsFiles,
   type PostgresOptions,
 } from "./postgres-configuration.ts";
 import type { SpawnSpec } from "./spawn-spec.ts";
@@ -70,9 +71,15 @@ function write(path: string, text: string, user: RunAs | undefined): void {
 /** Settings, access and the password for the upstream; the running server sees them after a reload (SIGHUP). */
 export function configurePostgres(options: PostgresOptions): void {
   const user = unprivilegedUser();
-  const { dataDir, replication } = options;
+  const { dataDir, replication, tls } = options;
   write(join(dataDir, settingsFile), postgresSettings(options), user);
-  write(join(dataDir, "pg_hba.conf"), hostBasedAuthentication(replication), user);
+  write(join(dataDir, "pg_hba.conf"), hostBasedAuthentication(replication, tls !== undefined), user);
+  // Before the settings that name them would be missed; a clone brought those of its source.
+  if (tls) {
+    write(join(dataDir, tlsFiles.certificate), tls.certificate, user);
+    write(join(dataDir, tlsFiles.key), tls.key, user);
+    write(join(dataDir, tlsFiles.authority), tls.authority, user);
+  }
   if (replication) write(join(dataDir, passwordFileName), passwordFileLine(replication), user);
 }
 

@@ -113,6 +113,8 @@ export const databaseVariables = {
    */
   UNDERSTUDY_DATABASE_URL: databaseUrl,
   UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFileVariable().optional(),
+  /** Whom to believe that it is the database; with it nothing is said without TLS. */
+  UNDERSTUDY_DATABASE_CA_FILE: authorityFileVariable().optional(),
   UNDERSTUDY_DATABASE_CONNECTIONS: integerVariable(1, 1_000).default(10),
 } as const;
 

@@ -85,6 +85,7 @@ export class HostedApplications {
     const database = {
       url: this.configuration.UNDERSTUDY_DATABASE_URL,
       password: this.configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
+      authority: this.configuration.UNDERSTUDY_DATABASE_CA_FILE,
       connections: this.configuration.UNDERSTUDY_DATABASE_CONNECTIONS,
       wire: this.#openWire(),
     };

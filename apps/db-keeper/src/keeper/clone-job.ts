@@ -46,6 +46,7 @@ export class CloneJob {
       dataDir: this.target.dataDir,
       from: address,
       replication: this.target.login,
+      authority: this.target.login.authority,
       label: this.target.member,
       signal: abort.signal,
       systemIdentifier,

@@ -13,7 +13,7 @@ import {
 } from "@understudy/leadership";
 import { pause, type ServiceContext } from "@understudy/runtime";
 import { KeeperRequests } from "../control/requests.ts";
-import { rolePasswords, type DbKeeperConfiguration } from "../db-keeper.config.ts";
+import { postgresTls, rolePasswords, type DbKeeperConfiguration } from "../db-keeper.config.ts";
 import { standardKeeperTiming } from "../decision/facts.ts";
 import { PostgresInstance } from "../postgres/instance.ts";
 import { Announcer, type EngineState } from "../telling/announcer.ts";
@@ -76,6 +76,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
         database,
         settings: configuration.UNDERSTUDY_POSTGRES_SETTINGS,
         roles: rolePasswords(configuration),
+        tls: postgresTls(configuration),
       },
       log,
     );

@@ -24,6 +24,7 @@ import {
   type EngineExit,
   type PostgresAddress,
   type PostgresOptions,
+  type PostgresTls,
   type SynchronousStandbys,
 } from "@understudy/engines";
 import { OperationalError, pause, type Log } from "@understudy/runtime";
@@ -49,6 +50,8 @@ export interface InstanceOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Where given, only these roles are let in beside the keepers', and no superuser from outside. */
   readonly roles?: RolePasswords | undefined;
+  /** Where given, instances, keepers and clients speak TLS only. */
+  readonly tls?: PostgresTls | undefined;
 }
 
 interface InstanceEvents {
@@ -110,7 +113,8 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
   }
 
   get login(): Login {
-    return { user: keeperRole, password: keeperPassword(this.options.password) };
+    const { password, tls } = this.options;
+    return { user: keeperRole, password: keeperPassword(password), authority: tls?.authority };
   }
 
   /** What lies on the disk. */
@@ -160,7 +164,8 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
   }
 
   #postgresOptions(life: Pick<Life, "access" | "waitsFor" | "upstream">): PostgresOptions {
-    const { member, dataDir, host, port, superuser, password, database, addresses, settings, roles } = this.options;
+    const { member, dataDir, host, port, superuser, password, database, addresses, settings, roles, tls } =
+      this.options;
     const upstream = life.upstream === undefined ? undefined : addresses[life.upstream];
     return {
       name: member,
@@ -171,8 +176,10 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
       password,
       database,
       settings,
+      ...(tls && { tls }),
       replication: {
-        ...this.login,
+        user: this.login.user,
+        password: this.login.password,
         ...(roles && {
           streaming: { user: replicationRole, password: roles.replication },
           admits: admittedRoles(database),
@@ -194,20 +201,25 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     const [port = 0] = await freePorts(1);
     const closed = this.#postgresOptions({ access: "open", waitsFor: nobody, upstream: undefined });
     // The superuser gets in here, where nobody else knows the port.
-    const options = { ...closed, replication: { ...this.login }, host, port };
+    const options = { ...closed, replication: { user: this.login.user, password: this.login.password }, host, port };
     const process = EngineProcess.start(member, await preparePostgres(options), { stopSignal: "SIGINT" });
     const { pid } = process;
     if (pid !== undefined) this.#reaper.watch(pid);
     void process.exited.then(() => pid !== undefined && this.#reaper.release(pid));
     try {
       await process.ready((signal) => postgresReady(options, signal), initialiseMs);
-      await withSession({ host, port }, { user: superuser, password, database }, proofMs, async (client) => {
-        const { rowCount } = await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [keeperRole]);
-        const secret = client.escapeLiteral(this.login.password);
-        const verb = rowCount === 0 ? "CREATE" : "ALTER";
-        await client.query(`${verb} ROLE ${keeperRole} LOGIN SUPERUSER REPLICATION PASSWORD ${secret}`);
-        if (this.options.roles) await equipRoles(client, database, this.options.roles);
-      });
+      await withSession(
+        { host, port },
+        { user: superuser, password, database, authority: this.login.authority },
+        proofMs,
+        async (client) => {
+          const { rowCount } = await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [keeperRole]);
+          const secret = client.escapeLiteral(this.login.password);
+          const verb = rowCount === 0 ? "CREATE" : "ALTER";
+          await client.query(`${verb} ROLE ${keeperRole} LOGIN SUPERUSER REPLICATION PASSWORD ${secret}`);
+          if (this.options.roles) await equipRoles(client, database, this.options.roles);
+        },
+      );
       this.#isEquipped = true;
       this.#isPrepared = true;
     } finally {

@@ -14,6 +14,8 @@ export interface Login {
   readonly user: string;
   readonly password: string;
   readonly database?: string;
+  /** PEM of whom to believe that it is an instance of this database; with it nothing is said without TLS. */
+  readonly authority?: string | undefined;
 }
 
 /** A client that is not connected yet. Its errors reach the query in work; an idle one just ends. */
@@ -23,6 +25,7 @@ export function session(address: PostgresAddress, login: Login, timeoutMs: numbe
     user: login.user,
     password: login.password,
     database: login.database ?? "postgres",
+    ...(login.authority !== undefined && { ssl: { ca: login.authority } }),
     application_name: "understudy-keeper",
     connectionTimeoutMillis: timeoutMs,
     // The keeper waits for no standby, and no time-out of an operator's may end its questions.

@@ -16,6 +16,7 @@ export interface WatchedInstance {
   readonly port: number;
   readonly user: string;
   readonly password: string | undefined;
+  readonly authority: string | undefined;
   readonly database: string;
 }
 
@@ -121,12 +122,13 @@ export class InstanceWatch {
 
   async #connected(): Promise<pg.Client> {
     if (this.#client !== undefined) return this.#client;
-    const { host, port, user, password, database } = this.instance;
+    const { host, port, user, password, database, authority } = this.instance;
     const client = new pg.Client({
       host,
       port,
       user,
       ...(password !== undefined && { password }),
+      ...(authority !== undefined && { ssl: { ca: authority } }),
       database,
       application_name: sessionName(this.identity.ref),
       connectionTimeoutMillis: answerMs,

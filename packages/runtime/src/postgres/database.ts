@@ -21,6 +21,8 @@ export interface DatabaseSettings {
   /** All instances, in libpq's form for several hosts. */
   readonly url: string;
   readonly password?: string | undefined;
+  /** PEM of whom to believe that it is the database; with it nothing is said without TLS. */
+  readonly authority?: string | undefined;
   readonly connections: number;
   /** News in, figures out; pools work without it. */
   readonly wire?: PoolWire | undefined;
@@ -55,6 +57,7 @@ export function poolOptions(settings: DatabaseSettings, identity: Identity, opti
     database,
     user,
     ...(settings.password !== undefined && { password: settings.password }),
+    ...(settings.authority !== undefined && { ssl: { ca: settings.authority } }),
     ...(settings.wire && { news: settings.wire.news }),
     holdMaxMs: options.holdMaxMs ?? standardHoldMs,
     max: settings.connections,
