@@ -17,8 +17,8 @@ const read = (name) => readFileSync(process.env[name], "utf8").trim();
 const client = new pg.Client({
   host: "127.0.0.1",
   port: 5432,
-  user: process.env.UNDERSTUDY_POSTGRES_SUPERUSER ?? "postgres",
-  password: read("UNDERSTUDY_DATABASE_PASSWORD_FILE"),
+  user: "understudy_owner",
+  password: read("UNDERSTUDY_OWNER_PASSWORD_FILE"),
   database: process.env.UNDERSTUDY_DATABASE,
   ssl: process.env.UNDERSTUDY_DATABASE_CA_FILE ? { ca: read("UNDERSTUDY_DATABASE_CA_FILE") } : false,
 });
