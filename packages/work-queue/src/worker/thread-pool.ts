@@ -101,14 +101,10 @@ export class ThreadPool {
       run.signal.addEventListener("abort", () => thread.postMessage({ abort: id, ...namedReason(run.signal.reason) }), {
         once: true,
       });
+      const facts = { id, queue, type, attempt, isLastAttempt, enqueuedAt: enqueuedAt.getTime() };
+      const order = { id, module: task.module.href, payload: task.payload, facts };
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      thread.postMessage({
-        id,
-        module: task.module.href,
-        payload: task.payload,
-        facts: { id, queue, type, attempt, isLastAttempt, enqueuedAt: enqueuedAt.getTime() },
-      });
+      thread.postMessage(order);
     }
   }
 
