@@ -113,13 +113,14 @@ export class ScriptedAppServer {
     });
   }
 
-  register(changed: { protocol?: number; cluster?: string } = {}): Promise<RegisterReply> {
+  register(changed: { protocol?: number; cluster?: string; cpus?: number } = {}): Promise<RegisterReply> {
     return call(this.connection, register, {
       instance: { ...this.identity, ...(changed.cluster !== undefined && { cluster: changed.cluster }) },
       protocol: changed.protocol ?? protocolVersion,
       url: "http://127.0.0.1:1",
       capacity: 10,
       applications: ["test"],
+      ...(changed.cpus !== undefined && { cpus: changed.cpus }),
     });
   }
 
