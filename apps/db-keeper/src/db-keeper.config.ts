@@ -50,6 +50,11 @@ export const dbKeeperVariables = {
   UNDERSTUDY_DATABASE_MODE: z.enum(["managed", "external"]).default("managed"),
   /** Of a new database; an existing one's is changed over NATS. */
   UNDERSTUDY_DATABASE_POLICY: databasePolicy.default("available"),
+  /**
+   * Each commit waits for so many of the standbys in sync (`ANY k`), the same for all keepers. All of them when not given:
+   * then any one that is left may take over; with fewer, a slow one costs nothing, but n - k + 1 must be there for that.
+   */
+  UNDERSTUDY_DATABASE_SYNCHRONOUS: integerVariable(1, 15).optional(),
   UNDERSTUDY_POSTGRES_DATA_DIR: z.string().default("postgres"),
   /** Where PostgreSQL listens. */
   UNDERSTUDY_POSTGRES_HOST: z.string().default("127.0.0.1"),

@@ -11,6 +11,7 @@ import type { EventContract, RequestContract } from "./contract.ts";
 import {
   changeDatabase,
   changeEntry,
+  confirmStopped,
   commitInDoubt,
   databaseHistory,
   databaseHistoryStream,
@@ -157,8 +158,8 @@ export function natsAccess(databases: readonly string[]): Readonly<Record<NatsUs
       streams: [bucket(configurationBucket, "read")],
     },
     "db-keeper": {
-      asks: [probe],
-      answers: [...service.answers, switchPrimary, changeEntry],
+      asks: [probe, confirmStopped],
+      answers: [...service.answers, switchPrimary, changeEntry, confirmStopped],
       tells: [...service.tells, keeperState, primaryChanged],
       hears: [keeperState, exitEvidence],
       streams: [

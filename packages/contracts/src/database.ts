@@ -29,6 +29,8 @@ export const databaseEntry = z.object({
   policy: databasePolicy,
   /** PostgreSQL instances that have every acknowledged commit, the primary included. Only these may be promoted (D1). */
   inSync: z.array(name),
+  /** Each commit waits for so many of the standbys in sync; all of them when absent (D3, `ANY k`). */
+  synchronous: z.int().nonnegative().optional(),
   /** initialising: no data yet. promoting: elected, not writable yet. open: writable. */
   phase: z.enum(["initialising", "promoting", "open"]),
   /** The holder's PostgreSQL instance. */
@@ -232,6 +234,23 @@ export const databaseHistoryEntry = z.object({
 export type DatabaseHistoryEntry = z.infer<typeof databaseHistoryEntry>;
 export const databaseHistoryStream = "UNDERSTUDY_DATABASE_HISTORY";
 export const databaseHistorySubject = "understudy.database.history";
+
+/**
+ * Asked of the keepers of other standbys by one that would take over where commits wait for some of several (D3): stop
+ * receiving until the lease changes, and say how far you have come. `{id}` is the keeper.
+ */
+export const confirmStopped = defineRequest({
+  subject: "understudy.db-keeper.{id}.confirm-stopped",
+  sentBy: "db-keeper",
+  answeredBy: "instance",
+  repeatable: true,
+  request: z.object({
+    database: name,
+    /** Of the lease that would be taken. The promise holds until the lease has a newer one. */
+    revision: z.int().positive(),
+  }),
+  reply: z.object({ member: name, timeline: z.int().nonnegative(), flushedAt: logPosition }),
+});
 
 const ofDatabase = z.object({ database: name });
 

@@ -168,6 +168,7 @@ export {
   poolFigures,
   inDoubtCommit,
   commitInDoubt,
+  confirmStopped,
   inDoubtStream,
   databaseHistoryEntry,
   databaseHistoryStream,

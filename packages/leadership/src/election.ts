@@ -122,9 +122,10 @@ function reasonToTry(state: Following, setting: ElectionSetting): Cause | undefi
 }
 
 function reconsider(state: Following, setting: ElectionSetting): Step {
-  if (state.reading || !setting.isEligible(state.seen)) return stay(state);
+  if (state.reading) return stay(state);
   const cause = reasonToTry(state, setting);
-  return cause === undefined ? stay(state) : acquire(state, cause, setting);
+  // Asked only of a lease that there is a reason to take: a candidate may have to do something for its answer.
+  return cause === undefined || !setting.isEligible(state.seen) ? stay(state) : acquire(state, cause, setting);
 }
 
 function acquire(state: Following, cause: Cause, setting: ElectionSetting): Step {

@@ -1,9 +1,11 @@
 /**
- * What db-pools ask of the keeper that holds the database: `switchPrimary`, `changeEntry`. Their subjects name the
- * database, not an instance, so they are subscribed here and only while the lease is held: nobody holds it means 503.
+ * What is asked of this keeper: `confirmStopped` by other keepers, always; and by db-pools, of the one that holds the
+ * database, `switchPrimary` and `changeEntry`. The latter's subjects name the database, not an instance, so they are
+ * subscribed only while the lease is held: nobody holds it means 503.
  */
 import {
   changeEntry,
+  confirmStopped,
   subjectOf,
   switchPrimary,
   type DatabaseEntry,
@@ -16,33 +18,50 @@ import type { Keeper } from "../keeper/keeper.ts";
 import type { Chronicle } from "../telling/chronicle.ts";
 
 export class KeeperRequests {
-  readonly #subscriptions: Subscription[] = [];
+  readonly #ofHolder: Subscription[] = [];
+  #ofKeeper: Subscription | undefined;
 
   constructor(
     private readonly nats: NatsConnections,
-    private readonly database: string,
+    private readonly names: { readonly database: string; readonly keeperId: string },
     private readonly keeper: Keeper,
     private readonly chronicle: Chronicle,
     private readonly log: Log,
   ) {}
 
   start(): void {
-    this.keeper.elector.on("lead", () => this.#subscribe());
-    this.keeper.elector.on("lose", () => this.stop());
+    this.keeper.elector.on("lead", () => this.#hold());
+    this.keeper.elector.on("lose", () => this.#letGo());
+    this.#ofKeeper = this.#answer(confirmStopped, this.names.keeperId, (data) => this.#confirm(data));
   }
 
   stop(): void {
-    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
+    this.#letGo();
+    this.#ofKeeper?.unsubscribe();
   }
 
-  #subscribe(): void {
-    if (this.#subscriptions.length > 0) return;
-    this.#answer(switchPrimary, (data) => this.keeper.switchOver(parseRequest(switchPrimary, data).to));
-    this.#answer(changeEntry, (data) => this.#change(data));
+  #hold(): void {
+    if (this.#ofHolder.length > 0) return;
+    const { database } = this.names;
+    this.#ofHolder.push(
+      this.#answer(switchPrimary, database, (data) => this.keeper.switchOver(parseRequest(switchPrimary, data).to)),
+      this.#answer(changeEntry, database, (data) => this.#change(data)),
+    );
   }
 
-  #answer(contract: RequestContract, handle: (data: unknown) => Promise<unknown>): void {
-    const subscription = this.nats.main.subscribe(subjectOf(contract, this.database), {
+  #letGo(): void {
+    for (const subscription of this.#ofHolder.splice(0)) subscription.unsubscribe();
+  }
+
+  async #confirm(data: unknown): Promise<unknown> {
+    const { database, revision } = parseRequest(confirmStopped, data);
+    if (database !== this.names.database)
+      throw new CallerError("refused", `This keeper is ${this.names.database}'s, not ${database}'s.`);
+    return this.keeper.confirmStopped(revision);
+  }
+
+  #answer(contract: RequestContract, id: string, handle: (data: unknown) => Promise<unknown>): Subscription {
+    return this.nats.main.subscribe(subjectOf(contract, id), {
       callback: (error, message) => {
         if (error) return;
         void (async () => {
@@ -61,7 +80,6 @@ export class KeeperRequests {
         })();
       },
     });
-    this.#subscriptions.push(subscription);
   }
 
   /** Repeating a change that stands already answers the same and records nothing anew. */

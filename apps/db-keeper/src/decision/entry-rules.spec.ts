@@ -20,6 +20,7 @@ const b: Candidate = {
   isFit: true,
   hearsFrom: undefined,
   timelinesOfOthers: {},
+  confirmations: [],
 };
 const a: Candidate = { ...b, member: "a", runsAs: "nothing", data: data({ isStandby: false }) };
 const entry: DatabaseEntry = {
@@ -33,6 +34,7 @@ const entry: DatabaseEntry = {
 };
 const seen = (change: Partial<DatabaseEntry> = {}, more: Partial<SeenEntry> = {}): SeenEntry => ({
   entry: { ...entry, ...change },
+  revision: 7,
   isReleased: false,
   isMeantForMe: false,
   ...more,

@@ -3,10 +3,12 @@
  * it would swap (D2).
  *
  *   D1  only a member in `inSync` takes it
- *   D3  a takeover records in the same swap that the new primary is alone, before it can commit anything
+ *   D3  where commits wait for some of several standbys, enough of them have stopped receiving, and it is the furthest;
+ *       a takeover records in the same swap that the new primary is alone, before it can commit anything
  */
 import type { DatabaseEntry, DatabasePolicy } from "@understudy/contracts";
 import type { DataFacts } from "./facts.ts";
+import { confirmationsNeeded, promotionVerdict, type Confirmation, type Quorum } from "./promotion-quorum.ts";
 
 export interface Candidate {
   readonly member: string;
@@ -21,17 +23,44 @@ export interface Candidate {
   readonly hearsFrom: string | undefined;
   /** The newest timeline that each other member's keeper told of its data (0: it has none); absent: not heard. */
   readonly timelinesOfOthers: Readonly<Record<string, number>>;
+  /** Who receives nothing any more, itself included, as far as it has asked. */
+  readonly confirmations: readonly Confirmation[];
 }
 
 export interface SeenEntry {
   readonly entry: DatabaseEntry;
+  readonly revision: number;
   readonly isReleased: boolean;
   /** Whom a released lease is meant for, where it was given to somebody on purpose: this candidate? */
   readonly isMeantForMe: boolean;
 }
 
+/** So many of the standbys in sync have each commit that was acknowledged. */
+export const synchronousOf = ({ inSync, synchronous }: DatabaseEntry): number =>
+  Math.min(synchronous ?? Infinity, Math.max(0, inSync.length - 1));
+
+const quorumOf = (entry: DatabaseEntry): Quorum => ({
+  count: synchronousOf(entry),
+  standbys: entry.inSync.filter((member) => member !== entry.primary),
+});
+
 /** @param seen undefined: there is no entry; "foreign": there is one that is none of this database. */
 export function mayTake(seen: SeenEntry | "foreign" | undefined, candidate: Candidate): boolean {
+  if (!isCandidate(seen, candidate)) return false;
+  if (!needsConfirmations(seen, candidate)) return true;
+  const verdict = promotionVerdict(quorumOf(seen.entry), candidate.confirmations, seen.revision);
+  return verdict.kind === "promote" && verdict.members.includes(candidate.member);
+}
+
+/** Whether this candidate, which may try, must ask the other standbys first (D3). */
+export function needsConfirmations(seen: SeenEntry | "foreign" | undefined, { member }: Candidate): seen is SeenEntry {
+  if (seen === undefined || seen === "foreign") return false;
+  const { entry } = seen;
+  return entry.phase !== "initialising" && entry.primary !== member && confirmationsNeeded(quorumOf(entry)) > 1;
+}
+
+/** All but what other standbys have to say. */
+export function isCandidate(seen: SeenEntry | "foreign" | undefined, candidate: Candidate): boolean {
   if (!candidate.isFit || seen === "foreign") return false;
   const { member, data } = candidate;
   if (seen === undefined) return mayBegin(candidate);
@@ -97,8 +126,7 @@ export function entryOnTaking(
   }
   const isLoss = entry.policy === "available" && members.length > 1;
   return {
-    ...entry,
-    inSync: [member],
+    ...withInSync(entry, [member], 0),
     primary: member,
     phase: "promoting",
     ...(isLoss && { degradedSince: entry.degradedSince ?? wallClock }), // D3
@@ -110,15 +138,36 @@ export function opened(entry: DatabaseEntry, timeline: number, systemIdentifier:
   return { ...entry, phase: "open", timeline, systemIdentifier };
 }
 
-/** D3: recorded before PostgreSQL stops waiting for it. */
-export function withoutStandby(entry: DatabaseEntry, member: string, wallClock: number): DatabaseEntry {
-  const inSync = entry.inSync.filter((other) => other !== member);
-  const isAlone = inSync.length <= 1;
-  return { ...entry, inSync, ...(isAlone && { degradedSince: entry.degradedSince ?? wallClock }) };
+function withInSync(entry: DatabaseEntry, inSync: readonly string[], count: number): DatabaseEntry {
+  const { synchronous: _synchronous, ...rest } = entry;
+  return { ...rest, inSync: [...inSync], ...(count < inSync.length - 1 && { synchronous: count }) };
 }
 
-/** D2: recorded after PostgreSQL waits for it and it has everything. */
+const degraded = (entry: DatabaseEntry, wallClock: number): DatabaseEntry =>
+  synchronousOf(entry) > 0 ? entry : { ...entry, degradedSince: entry.degradedSince ?? wallClock };
+
+/**
+ * D3: recorded before PostgreSQL stops waiting for it. Each commit is on `count` of the others then: on one less than
+ * before, since it may have been one of those, unless PostgreSQL made sure of more.
+ */
+export function withoutStandby(
+  entry: DatabaseEntry,
+  member: string,
+  wallClock: number,
+  count = Math.max(0, synchronousOf(entry) - 1),
+): DatabaseEntry {
+  const inSync = entry.inSync.filter((other) => other !== member);
+  return degraded(withInSync(entry, inSync, count), wallClock);
+}
+
+/** D2: recorded after PostgreSQL waits for it as well and it has everything. */
 export function withStandby(entry: DatabaseEntry, member: string): DatabaseEntry {
   const { degradedSince: _degradedSince, ...rest } = entry;
-  return { ...rest, inSync: [...new Set([...entry.inSync, member])] };
+  return withInSync(rest, [...new Set([...entry.inSync, member])], synchronousOf(entry) + 1);
+}
+
+/** D2: fewer before PostgreSQL waits for fewer; more once it waits for more and so many have everything. */
+export function withSynchronous(entry: DatabaseEntry, count: number): DatabaseEntry {
+  const { degradedSince: _degradedSince, ...rest } = entry;
+  return withInSync(count > 0 ? rest : entry, entry.inSync, count);
 }

@@ -74,6 +74,7 @@ export interface LeaseFacts {
   /** me: this incarnation. former-self: this keeper before its restart. */
   readonly holder: "me" | "former-self" | "other";
   readonly isReleased: boolean;
+  readonly revision: number;
 }
 
 export interface KeeperFacts {
@@ -94,6 +95,10 @@ export interface KeeperFacts {
   readonly isPrepared: boolean;
   /** The supervisor wants PostgreSQL left down when it ends. */
   readonly isHeld: boolean;
+  /** Commits wait for so many standbys, where there are more; for all when undefined (D3). */
+  readonly synchronousMost: number | undefined;
+  /** It has promised to receive nothing while the lease has this revision, or an older one. */
+  readonly stoppedAt: number | undefined;
   /** Standby: whether its data can follow the primary's history without being cloned; undefined while unknown. */
   readonly canFollow: boolean | undefined;
 }

@@ -37,6 +37,7 @@ const lease = (change: Partial<DatabaseEntry> = {}, more: Partial<LeaseFacts> = 
   term: 5,
   entry: { ...entry, ...change },
   holder: "me",
+  revision: 7,
   isReleased: false,
   ...more,
 });
@@ -59,6 +60,8 @@ const asA: KeeperFacts = {
   postgres: primary,
   isPrepared: false,
   isHeld: false,
+  synchronousMost: undefined,
+  stoppedAt: undefined,
   canFollow: undefined,
 };
 const present = asA.data as Extract<KeeperFacts["data"], { kind: "present" }>;

@@ -10,6 +10,7 @@
  */
 import type { DatabaseEntry } from "@understudy/contracts";
 import type { SynchronousStandbys } from "@understudy/engines";
+import { synchronousOf } from "./entry-rules.ts";
 import type { KeeperFacts, KeeperTiming, LeaseFacts, PostgresFacts } from "./facts.ts";
 
 export type KeeperPlan =
@@ -30,7 +31,9 @@ export type KeeperPlan =
   | { readonly do: "set-waits"; readonly waitsFor: SynchronousStandbys }
   | { readonly do: "record-open"; readonly timeline: number; readonly systemIdentifier: string }
   | { readonly do: "record-timeline"; readonly timeline: number }
-  | { readonly do: "record-without"; readonly member: string }
+  /** Each commit is on `synchronous` of the standbys that are left. */
+  | { readonly do: "record-without"; readonly member: string; readonly synchronous: number }
+  | { readonly do: "record-synchronous"; readonly synchronous: number }
   | { readonly do: "record-with"; readonly member: string }
   | { readonly do: "hand-over"; readonly to: string; readonly why: string };
 
@@ -74,15 +77,19 @@ function reasonToFence(facts: KeeperFacts, timing: KeeperTiming): string | undef
 
 /** What commits must wait for under this entry, and with `joining` on its way in. */
 export function waitsOf(
-  { inSync, policy }: DatabaseEntry,
+  entry: DatabaseEntry,
   member: string,
   members: readonly string[],
   joining?: string,
 ): SynchronousStandbys {
+  const { inSync, policy } = entry;
   const standbys = [...new Set(joining === undefined ? inSync : [...inSync, joining])]
     .filter((other) => other !== member)
     .sort();
-  if (standbys.length > 0 || policy === "available") return { count: standbys.length, standbys };
+  // A newcomer is waited for beside the others: what is on `count` of them is on one more then.
+  const count = Math.min(standbys.length, synchronousOf(entry) + Number(joining !== undefined));
+  if (count > 0) return { count, standbys };
+  if (policy === "available") return { count: 0, standbys: [] };
   // D3, strict: nothing commits alone, whoever comes first.
   return { count: 1, standbys: members.filter((other) => other !== member).sort() };
 }
@@ -93,6 +100,7 @@ const same = (one: SynchronousStandbys, other: SynchronousStandbys): boolean =>
 
 /** Whether whatever satisfies `strong` satisfies `weak` too: any `count` of its standbys have enough of the weak one's. */
 const covers = (strong: SynchronousStandbys, weak: SynchronousStandbys): boolean =>
+  weak.count === 0 ||
   strong.count - strong.standbys.filter((member) => !weak.standbys.includes(member)).length >= weak.count;
 
 function asPrimary(facts: KeeperFacts, lease: LeaseFacts, timing: KeeperTiming): KeeperPlan {
@@ -146,7 +154,7 @@ function isReplicated({ waitsFor, standbys, recoveredTo }: Running): boolean {
 
 /** The next change of who is in sync; one at a time, so that each is a step of its own. */
 function redundancy(
-  { member, members }: KeeperFacts,
+  { member, members, synchronousMost }: KeeperFacts,
   postgres: Running,
   entry: DatabaseEntry,
   timing: KeeperTiming,
@@ -155,8 +163,26 @@ function redundancy(
   const streams = (name: string) => postgres.standbys.some((each) => each.member === name && each.isStreaming);
   const lost = others.find((other) => (postgres.missingMs[other] ?? 0) >= timing.standbyLostMs);
   // strict: the last one stays in the entry, since nothing commits without it and so it has everything (D3).
-  if (lost !== undefined && (entry.policy === "available" || others.some((other) => other !== lost && streams(other))))
-    return { do: "record-without", member: lost }; // D2: out of the entry first
+  const count = synchronousOf(entry);
+  const flushed = (members: readonly string[]) =>
+    members.filter((name) => {
+      const { joinPosition, standbys } = postgres;
+      const found = standbys.find((each) => each.member === name);
+      return joinPosition !== undefined && found !== undefined && found.flushedAt >= joinPosition;
+    }).length;
+  if (
+    lost !== undefined &&
+    (entry.policy === "available" || others.some((other) => other !== lost && streams(other)))
+  ) {
+    const left = others.filter((other) => other !== lost).sort();
+    // Enough others are there: each commit is made sure to be on as many of them, and nothing weaker is ever recorded.
+    if (count > 0 && left.filter(streams).length >= count) {
+      const wanted = { count, standbys: left };
+      if (!same(postgres.waitsFor, wanted)) return { do: "set-waits", waitsFor: wanted };
+      return flushed(left) >= count ? { do: "record-without", member: lost, synchronous: count } : undefined;
+    }
+    return { do: "record-without", member: lost, synchronous: Math.max(0, count - 1) }; // D2: out of the entry first
+  }
   const joining = postgres.standbys.find(
     ({ member: name, isStreaming }) => isStreaming && members.includes(name) && !entry.inSync.includes(name),
   );
@@ -171,17 +197,27 @@ function redundancy(
       return { do: "record-with", member: joining.member };
     return undefined;
   }
+  const target = Math.min(synchronousMost ?? Infinity, others.length);
+  if (count > target) return { do: "record-synchronous", synchronous: target }; // D2: less in the entry first
+  if (count < target && others.filter(streams).length >= target) {
+    const wanted = { count: target, standbys: others.sort() };
+    if (!same(postgres.waitsFor, wanted)) return { do: "set-waits", waitsFor: wanted }; // D2: more in PostgreSQL first
+    return flushed(others) >= target ? { do: "record-synchronous", synchronous: target } : undefined;
+  }
   const required = waitsOf(entry, member, members);
   return same(postgres.waitsFor, required) ? undefined : { do: "set-waits", waitsFor: required };
 }
 
-function asStandby(facts: KeeperFacts, { entry }: LeaseFacts, timing: KeeperTiming): KeeperPlan {
-  const { postgres, data, member, members, canFollow } = facts;
+function asStandby(facts: KeeperFacts, { entry, revision }: LeaseFacts, timing: KeeperTiming): KeeperPlan {
+  const { postgres, data, member, members, canFollow, stoppedAt } = facts;
+  // D3: somebody may count on it that it receives nothing until the lease is another one.
+  const isStopped = stoppedAt !== undefined && revision <= stoppedAt;
   const { primary } = entry;
   const required = waitsOf({ ...entry, inSync: [member] }, member, members);
   if (!members.includes(primary)) return nothing(`the primary ${primary} is none of the configured members`);
   if (postgres.kind === "starting") return nothing("PostgreSQL starts");
   if (postgres.kind === "running") {
+    if (isStopped) return nothing("it has promised a candidate to receive nothing until the lease changes");
     if (postgres.upstream !== primary) return { do: "follow", upstream: primary };
     if (!same(postgres.waitsFor, required)) return { do: "set-waits", waitsFor: required };
     // Its data may be the only other copy as long as the entry counts on it.
@@ -200,7 +236,7 @@ function asStandby(facts: KeeperFacts, { entry }: LeaseFacts, timing: KeeperTimi
     );
   if (data.timeline <= entry.timeline) {
     if (data.isStandby && (postgres.failedStarts < 3 || entry.inSync.includes(member)))
-      return { do: "start-standby", upstream: primary, waitsFor: required };
+      return { do: "start-standby", upstream: isStopped ? undefined : primary, waitsFor: required };
     // A former primary that ended in order may be a part of the new one's past.
     if (!data.isStandby && data.isCleanlyShutDown && data.timeline < entry.timeline && postgres.failedStarts < 3) {
       if (canFollow === undefined) return { do: "compare-history", to: primary };

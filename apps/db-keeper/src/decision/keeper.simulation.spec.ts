@@ -9,7 +9,7 @@ import {
   type Scenario,
   type SimulationReport,
 } from "../testing/keeper-simulation.ts";
-import { entryOnTaking, mayTake } from "./entry-rules.ts";
+import { entryOnTaking, isCandidate, mayTake } from "./entry-rules.ts";
 import type { KeeperFacts, PostgresFacts } from "./facts.ts";
 import { keeperStep, type KeeperPlan } from "./keeper-step.ts";
 
@@ -19,8 +19,9 @@ const seed = Number(process.env["UNDERSTUDY_SIMULATION_SEED"] ?? Date.now() % 2 
 
 const scenarios: fc.Arbitrary<Scenario> = fc.record({
   seed: fc.nat(),
-  members: fc.integer({ min: 2, max: 3 }),
+  members: fc.integer({ min: 2, max: 4 }),
   policy: fc.constantFrom("available", "available", "strict"),
+  synchronousMost: fc.integer({ min: 0, max: 2 }),
   stormMs: fc.integer({ min: 8_000, max: 30_000 }),
   lostPercent: fc.integer({ min: 0, max: 15 }),
   doubledPercent: fc.integer({ min: 0, max: 15 }),
@@ -65,6 +66,7 @@ interface PlantedBug {
   readonly rules: Partial<Rules>;
   readonly faults?: readonly FaultKind[];
   readonly policy?: Scenario["policy"];
+  readonly shape?: Partial<Scenario>;
 }
 
 const rewrite =
@@ -75,7 +77,23 @@ const rewrite =
 type WithRunning = KeeperFacts & { readonly postgres: Extract<PostgresFacts, { kind: "running" }> };
 const isRunning = (facts: KeeperFacts): facts is WithRunning => facts.postgres.kind === "running";
 
+const anyOneOfTwo = { members: 3, synchronousMost: 1 } as const;
+
 const plantedBugs: readonly PlantedBug[] = [
+  {
+    bug: "a standby is promoted without the word of the others",
+    caughtBy: ["lost", "seen"],
+    shape: anyOneOfTwo,
+    faults: ["kill-keeper", "kill-keeper", "kill-keeper"],
+    rules: { mayTake: isCandidate },
+  },
+  {
+    bug: "a standby that promised to receive nothing goes on receiving",
+    caughtBy: ["lost", "seen"],
+    shape: anyOneOfTwo,
+    faults: ["pause-keeper", "cut-store", "pause-keeper"],
+    rules: { step: (facts, timing) => keeperStep({ ...facts, stoppedAt: undefined }, timing) },
+  },
   {
     bug: "a standby that the entry does not name is promoted",
     caughtBy: ["lost", "seen", "alone"],
@@ -191,12 +209,13 @@ const plantedBugs: readonly PlantedBug[] = [
 describe("a planted bug is caught", () => {
   it.each(plantedBugs)(
     "$bug",
-    ({ rules, caughtBy, faults, policy }) => {
+    ({ rules, caughtBy, faults, policy, shape }) => {
       let caught: KeeperViolation | undefined;
       const property = fc.property(scenarios, (scenario) => {
         const planted = {
           ...scenario,
           ...(policy && { policy }),
+          ...shape,
           ...(faults && {
             faults: [
               // One failover first, so that there is something older than the present.

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { promotionVerdict, type Confirmation } from "./promotion-quorum.ts";
 
-const said = (member: string, flushedAt: number, stoppedAtTerm = 5, timeline = 1): Confirmation => ({
+const said = (member: string, flushedAt: number, revision = 5, timeline = 1): Confirmation => ({
   member,
-  stoppedAtTerm,
+  revision,
   timeline,
   flushedAt: BigInt(flushedAt),
 });
@@ -14,26 +14,26 @@ describe("promotionVerdict", () => {
     expect(promotionVerdict(threeOfWhichTwo, [said("b", 7)], 5)).toEqual({ kind: "wait", missing: 1 });
     expect(promotionVerdict(threeOfWhichTwo, [said("b", 7), said("c", 9)], 5)).toEqual({
       kind: "promote",
-      member: "c",
+      members: ["c"],
     });
   });
   it("needs one where commits wait for all, and all where they wait for one", () => {
     expect(promotionVerdict({ count: 1, standbys: ["b"] }, [said("b", 1)], 5)).toEqual({
       kind: "promote",
-      member: "b",
+      members: ["b"],
     });
     expect(promotionVerdict({ count: 1, standbys: ["b", "c"] }, [said("b", 1)], 5)).toEqual({
       kind: "wait",
       missing: 1,
     });
   });
-  it("counts nobody twice, no stranger, and no confirmation of an older term", () => {
+  it("counts nobody twice, no stranger, and no confirmation of another revision", () => {
     const confirmations = [said("b", 7), said("b", 8), said("x", 99), said("c", 9, 4)];
     expect(promotionVerdict(threeOfWhichTwo, confirmations, 5)).toEqual({ kind: "wait", missing: 1 });
   });
   it("prefers the newest timeline to a longer log on an older one", () => {
     const confirmations = [said("b", 99, 5, 1), said("c", 9, 5, 2)];
-    expect(promotionVerdict(threeOfWhichTwo, confirmations, 5)).toEqual({ kind: "promote", member: "c" });
+    expect(promotionVerdict(threeOfWhichTwo, confirmations, 5)).toEqual({ kind: "promote", members: ["c"] });
   });
 
   /** Commits, acknowledgements and confirmations in any order: the promoted one never lacks an acknowledged commit. */
@@ -66,7 +66,7 @@ describe("promotionVerdict", () => {
       if (promoted !== undefined) continue;
       const confirmations = [...stopped].map((each) => said(each, flushed.get(each) ?? 0));
       const found = verdict(quorum, confirmations, 5);
-      if (found.kind === "promote") promoted = found.member;
+      if (found.kind === "promote") promoted = found.members[0];
     }
     return {
       isPromoted: promoted !== undefined,
@@ -90,13 +90,13 @@ describe("promotionVerdict", () => {
   it.each<readonly [string, typeof promotionVerdict]>([
     [
       "one confirmation too few",
-      (quorum, all, term) => promotionVerdict({ ...quorum, count: quorum.count + 1 }, all, term),
+      (quorum, all, revision) => promotionVerdict({ ...quorum, count: quorum.count + 1 }, all, revision),
     ],
     [
       "the first that confirmed instead of the furthest",
-      (quorum, all, term) => {
-        const found = promotionVerdict(quorum, all, term);
-        return found.kind === "promote" ? { kind: "promote", member: all[0]?.member ?? "" } : found;
+      (quorum, all, revision) => {
+        const found = promotionVerdict(quorum, all, revision);
+        return found.kind === "promote" ? { kind: "promote", members: [all[0]?.member ?? ""] } : found;
       },
     ],
   ])("is noticed to be wrong with %s", (_bug, wrong) => {

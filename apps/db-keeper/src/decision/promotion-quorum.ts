@@ -6,13 +6,16 @@
  * older term, the one of them that has flushed furthest on the newest timeline has every acknowledged commit: nothing
  * can be acknowledged any more that it lacks, since a further one would need `count` standbys that still receive.
  *
- * The keepers of today let commits wait for all standbys in sync (count = n), where one confirmation is enough and the
- * candidate's own is that one: it stops receiving when it is promoted.
+ * Where commits wait for all standbys (count = n) one confirmation is enough, and the candidate's own is that one: it
+ * stops receiving when it is promoted.
+ *
+ * A confirmation is bound to one revision of the lease: whoever gave it receives nothing until it has seen a newer one,
+ * and the promotion swaps that very revision. So a leader that lives and renews makes all confirmations void at once.
  */
 export interface Confirmation {
   readonly member: string;
-  /** It receives from no primary of an older term, and will not again. */
-  readonly stoppedAtTerm: number;
+  /** It receives from no primary until it has seen a newer revision of the lease than this one. */
+  readonly revision: number;
   readonly timeline: number;
   readonly flushedAt: bigint;
 }
@@ -24,28 +27,29 @@ export interface Quorum {
 
 export type PromotionVerdict =
   | { readonly kind: "wait"; readonly missing: number }
-  | { readonly kind: "promote"; readonly member: string };
+  /** Any of these: none has flushed further. */
+  | { readonly kind: "promote"; readonly members: readonly string[] };
 
-/** @param term the term under which somebody is to be promoted */
+/** Confirmations without which nobody is promoted; more than there are standbys: nobody can be. */
+export const confirmationsNeeded = ({ count, standbys }: Quorum): number => standbys.length - count + 1;
+
+/** @param revision of the lease that is to be taken */
 export function promotionVerdict(
-  { count, standbys }: Quorum,
+  quorum: Quorum,
   confirmations: readonly Confirmation[],
-  term: number,
+  revision: number,
 ): PromotionVerdict {
   const valid = new Map<string, Confirmation>();
   for (const confirmation of confirmations) {
-    if (confirmation.stoppedAtTerm < term || !standbys.includes(confirmation.member)) continue;
+    if (confirmation.revision !== revision || !quorum.standbys.includes(confirmation.member)) continue;
     const known = valid.get(confirmation.member);
     if (known === undefined || isFurther(confirmation, known)) valid.set(confirmation.member, confirmation);
   }
-  const needed = standbys.length - count + 1;
+  const needed = confirmationsNeeded(quorum);
   if (valid.size < needed) return { kind: "wait", missing: needed - valid.size };
-  const [first, ...others] = valid.values();
-  if (first === undefined) return { kind: "wait", missing: needed };
-  return {
-    kind: "promote",
-    member: others.reduce((best, each) => (isFurther(each, best) ? each : best), first).member,
-  };
+  const all = [...valid.values()];
+  const furthest = all.filter((each) => !all.some((other) => isFurther(other, each)));
+  return { kind: "promote", members: furthest.map(({ member }) => member) };
 }
 
 const isFurther = (one: Confirmation, other: Confirmation): boolean =>

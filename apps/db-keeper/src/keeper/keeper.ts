@@ -13,10 +13,13 @@ import { Elector, type LeaseStore, type SeenLease } from "@understudy/leadership
 import { CallerError, OperationalError, pause, type Identity, type Log } from "@understudy/runtime";
 import {
   entryOnTaking,
+  isCandidate,
   mayTake,
+  needsConfirmations,
   opened,
   withoutStandby,
   withStandby,
+  withSynchronous,
   type Candidate,
 } from "../decision/entry-rules.ts";
 import type { KeeperFacts, KeeperTiming, PostgresFacts } from "../decision/facts.ts";
@@ -27,6 +30,7 @@ import { withSession } from "../postgres/sessions.ts";
 import type { Chronicle } from "../telling/chronicle.ts";
 import type { Peers } from "../telling/peers.ts";
 import type { CloneJob } from "./clone-job.ts";
+import type { Confirmations } from "./confirmations.ts";
 import { leaseFacts, seenEntry } from "./lease-view.ts";
 
 export interface KeeperOptions {
@@ -34,6 +38,8 @@ export interface KeeperOptions {
   readonly member: string;
   readonly members: Readonly<Record<string, PostgresAddress>>;
   readonly policy: DatabaseEntry["policy"];
+  /** Commits wait for so many standbys; for all in sync when undefined (D3). */
+  readonly synchronousMost: number | undefined;
   readonly timing: KeeperTiming;
   readonly identity: Identity;
   readonly log: Log;
@@ -41,6 +47,7 @@ export interface KeeperOptions {
   readonly role: string;
   readonly instance: PostgresInstance;
   readonly clone: CloneJob;
+  readonly confirmations: Confirmations;
   readonly peers: Peers;
   readonly chronicle: Chronicle;
   /** False while nobody could probe this process. */
@@ -88,10 +95,7 @@ export class Keeper {
       identity,
       store,
       log,
-      isEligible: (seen) => {
-        this.#isLeaseKnown = true;
-        return mayTake(seenEntry(seen, identity.ref, options.database), this.#candidate);
-      },
+      isEligible: (seen) => this.#isEligible(seen),
       contentFor: (seen) => {
         const found = seenEntry(seen, identity.ref, options.database);
         return entryOnTaking(found === "foreign" ? undefined : found, this.#candidate, options.database, Date.now());
@@ -104,6 +108,7 @@ export class Keeper {
       this.wake();
     });
     this.elector.on("lease", ({ lease }) => {
+      this.#isLeaseKnown = true;
       if (this.#accused !== undefined && this.#accused.holder !== lease.holder.incarnation) {
         this.#accused = undefined;
         instance.hurry(false);
@@ -166,6 +171,33 @@ export class Keeper {
     this.wake();
   }
 
+  #isEligible(seen: SeenLease | undefined): boolean {
+    this.#isLeaseKnown = true;
+    const found = seenEntry(seen, this.options.identity.ref, this.options.database);
+    const candidate = this.#candidate;
+    if (mayTake(found, candidate)) return true;
+    if (needsConfirmations(found, candidate) && isCandidate(found, candidate))
+      void this.options.confirmations.gather(
+        found,
+        () => this.confirmStopped(found.revision),
+        () => this.elector.reconsider(),
+      );
+    return false;
+  }
+
+  /** D3: to a candidate, or to itself. @throws CallerError `refused`; OperationalError `unavailable` */
+  confirmStopped(revision: number) {
+    const primary = this.entry?.primary;
+    const isPrimaryHeard = primary !== undefined && this.#hearsFrom === primary;
+    return this.options.confirmations.promise(revision, this.elector.seen, isPrimaryHeard);
+  }
+
+  /** The member whose PostgreSQL is heard; after a long accusation nobody's. */
+  get #hearsFrom(): string | undefined {
+    const isAccusedForLong = this.#accused !== undefined && performance.now() - this.#accused.since > accusedMostMs;
+    return isAccusedForLong ? undefined : this.options.instance.heardFrom(heardMs);
+  }
+
   /** In a sentence, why it does nothing else. */
   get why(): string {
     return this.#why;
@@ -198,11 +230,9 @@ export class Keeper {
         isReachable() &&
         (facts.kind !== "stopped" || facts.failedStarts < 5) &&
         (facts.kind !== "running" || facts.unansweredMs < this.options.timing.frozenMs),
-      hearsFrom:
-        this.#accused !== undefined && performance.now() - this.#accused.since > accusedMostMs
-          ? undefined
-          : instance.heardFrom(heardMs),
+      hearsFrom: this.#hearsFrom,
       timelinesOfOthers: peers.timelines,
+      confirmations: this.options.confirmations.promises,
     };
   }
 
@@ -223,6 +253,8 @@ export class Keeper {
       postgres,
       isHeld: this.#isHeld,
       isPrepared: instance.isPrepared,
+      synchronousMost: this.options.synchronousMost,
+      stoppedAt: this.options.confirmations.stoppedAt,
       canFollow: this.#canFollow(lease?.entry),
     };
   }
@@ -365,7 +397,7 @@ export class Keeper {
         return;
       case "record-without": {
         const leader = this.elector.assertLeading();
-        const entry = await this.change((before) => withoutStandby(before, plan.member, Date.now()));
+        const entry = await this.change((before) => withoutStandby(before, plan.member, Date.now(), plan.synchronous));
         chronicle.left(entry, leader, plan.member);
         return;
       }
@@ -375,6 +407,9 @@ export class Keeper {
         chronicle.joined(entry, leader, plan.member);
         return;
       }
+      case "record-synchronous":
+        await this.change((before) => withSynchronous(before, plan.synchronous));
+        return;
       case "hand-over":
         this.options.log.warn({ to: plan.to, from: member }, plan.why);
         return this.elector.handOver(this.options.peers.keeperOf(plan.to));

@@ -19,7 +19,12 @@ export function seenEntry(
   const entry = entryOf(seen, database);
   if (entry === undefined) return "foreign";
   const { status, handTo } = seen.lease;
-  return { entry, isReleased: status === "released", isMeantForMe: status === "released" && handTo === me.id };
+  return {
+    entry,
+    revision: seen.revision,
+    isReleased: status === "released",
+    isMeantForMe: status === "released" && handTo === me.id,
+  };
 }
 
 /** For the keeper's decisions; undefined when there is no usable entry. */
@@ -32,5 +37,6 @@ export function leaseFacts(seen: SeenLease | undefined, me: InstanceRef, databas
     entry,
     holder: isHeldBy(seen, me) ? "me" : holder.id === me.id ? "former-self" : "other",
     isReleased: status === "released",
+    revision: seen.revision,
   };
 }

@@ -2,7 +2,7 @@
  * The keeper as a part of the service: makes its parts, starts and stops them, and listens to the supervisor.
  */
 import type { OnApplicationBootstrap } from "@nestjs/common";
-import { databaseRole, supervisorMessage } from "@understudy/contracts";
+import { confirmStopped, databaseRole, supervisorMessage } from "@understudy/contracts";
 import {
   HolderProbe,
   isHeldBy,
@@ -11,7 +11,7 @@ import {
   standardTiming,
   type LeaseStore,
 } from "@understudy/leadership";
-import { pause, type ServiceContext } from "@understudy/runtime";
+import { call, OperationalError, pause, type ServiceContext } from "@understudy/runtime";
 import { KeeperRequests } from "../control/requests.ts";
 import { postgresTls, rolePasswords, type DbKeeperConfiguration } from "../db-keeper.config.ts";
 import { standardKeeperTiming } from "../decision/facts.ts";
@@ -24,10 +24,12 @@ import { DatabaseHistoryLog } from "../telling/history-log.ts";
 import { registerMetrics } from "../telling/metrics.ts";
 import { Peers } from "../telling/peers.ts";
 import { CloneJob } from "./clone-job.ts";
+import { Confirmations } from "./confirmations.ts";
 import { Keeper } from "./keeper.ts";
 
 // A node that comes back leaves the stream where it fled to, until somebody looks: the next fault may come soon.
 const placementEveryMs = 1_000;
+const confirmationMs = 1_000;
 
 export class ManagedKeeper implements OnApplicationBootstrap {
   readonly #keeper: Keeper;
@@ -82,6 +84,17 @@ export class ManagedKeeper implements OnApplicationBootstrap {
     );
     this.#clone = new CloneJob({ member, dataDir, login: this.#instance.login }, () => this.#keeper.wake(), log);
     this.#peers = new Peers(nats, database, member, () => this.#keeper.elector.reconsider(), log);
+    const confirmations = new Confirmations({
+      member,
+      path: `${dataDir}.promise`,
+      instance: this.#instance,
+      log,
+      ask: async (other, revision) => {
+        const id = this.#peers.keeperOf(other);
+        if (id === undefined) throw new OperationalError("unavailable", `Nothing was heard of the keeper of ${other}.`);
+        return call(nats.main, confirmStopped, { database, revision }, { id, timeoutMs: confirmationMs });
+      },
+    });
     this.#announcer = new Announcer(
       nats,
       () => this.#description,
@@ -99,6 +112,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
       member,
       members,
       policy: configuration.UNDERSTUDY_DATABASE_POLICY,
+      synchronousMost: configuration.UNDERSTUDY_DATABASE_SYNCHRONOUS,
       timing: {
         ...standardKeeperTiming,
         standbyLostMs: configuration.UNDERSTUDY_STANDBY_LOST_MS,
@@ -110,6 +124,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
       role,
       instance: this.#instance,
       clone: this.#clone,
+      confirmations,
       peers: this.#peers,
       chronicle,
       isReachable: () => nats.lifelines.some(({ connected }) => connected),
@@ -128,7 +143,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
       onHint: (incarnation, hints) => this.#keeper.accuse(incarnation, hints),
       onAlive: (incarnation) => this.#keeper.acquit(incarnation),
     });
-    this.#requests = new KeeperRequests(nats, database, this.#keeper, chronicle, log);
+    this.#requests = new KeeperRequests(nats, { database, keeperId: identity.id }, this.#keeper, chronicle, log);
   }
 
   get #description() {

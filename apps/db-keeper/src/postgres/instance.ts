@@ -63,6 +63,7 @@ interface InstanceEvents {
 export const nobody: SynchronousStandbys = { count: 0, standbys: [] };
 const fastStopMs = 8_000;
 const proofMs = 5_000;
+const stopReceivingMs = 900;
 // Adopted data may have a crash behind it.
 const initialiseMs = 600_000;
 
@@ -384,6 +385,35 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     this.#reconfigure({ upstream });
     const life = this.#life;
     if (life) life.streamedAt = performance.now();
+  }
+
+  /**
+   * Ends what it receives as a standby, until `follow`. Resolves to how far it has come then: nothing more is added.
+   * @throws OperationalError `unavailable` when that cannot be told.
+   */
+  async stopReceiving(): Promise<string> {
+    this.#reconfigure({ upstream: undefined });
+    const { host, port } = this.options;
+    const life = this.#life;
+    const deadline = performance.now() + stopReceivingMs;
+    return withSession({ host, port }, this.login, 2 * stopReceivingMs, async (client) => {
+      for (;;) {
+        if (this.#life !== life || life?.isPromoting === true || life?.role === "primary")
+          throw new OperationalError("unavailable", `${this.options.member} is no standby any more.`);
+        // Nobody receives any more; and what lay on the disk from an earlier life is replayed once it waits for more.
+        const { rows } = await client.query<{ furthest: string | null }>(
+          `SELECT greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text AS furthest
+           WHERE NOT EXISTS (SELECT FROM pg_stat_wal_receiver)
+             AND EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
+               AND wait_event IN ('RecoveryRetrieveRetryInterval', 'RecoveryWalStream'))`,
+        );
+        const furthest = rows[0]?.furthest;
+        if (furthest != null) return furthest;
+        if (performance.now() > deadline)
+          throw new OperationalError("timeout", `${this.options.member} does not stop receiving.`);
+        await pause(5);
+      }
+    });
   }
 
   openClients(): void {

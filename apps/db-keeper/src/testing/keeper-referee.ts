@@ -10,6 +10,7 @@
  *   progress  after the storm there is a primary that commits, and every member is in sync again
  */
 import type { DatabaseEntry } from "@understudy/contracts";
+import { synchronousOf } from "../decision/entry-rules.ts";
 import type { Server } from "./simulated-postgres.ts";
 
 export type KeeperProperty = "lost" | "seen" | "fence" | "alone" | "progress";
@@ -57,9 +58,11 @@ export class KeeperReferee {
     this.#acknowledged.push(record);
     if (server.inForce.standbys.length > 0 || entry === undefined) return;
     if (entry.policy === "strict") throw new KeeperViolation("alone", `${member} acknowledges alone under strict`);
-    const others = entry.inSync.filter((other) => other !== member);
-    if (others.length > 0)
-      throw new KeeperViolation("alone", `${member} acknowledges alone while the entry counts on ${others.join()}`);
+    if (synchronousOf(entry) > 0)
+      throw new KeeperViolation(
+        "alone",
+        `${member} acknowledges alone while the entry counts on ${entry.inSync.join()}`,
+      );
   }
 
   /** While it is primary its log only grows. */

@@ -21,14 +21,20 @@ import {
 import { Agenda, InMemoryLeaseStore, SeededRandom } from "@understudy/leadership/testing";
 import {
   entryOnTaking,
+  isCandidate,
   mayTake,
+  needsConfirmations,
   opened,
+  synchronousOf,
   withoutStandby,
   withStandby,
+  withSynchronous,
   type Candidate,
+  type SeenEntry,
 } from "../decision/entry-rules.ts";
 import { standardKeeperTiming, type KeeperFacts, type PostgresFacts } from "../decision/facts.ts";
 import { keeperStep, type KeeperPlan } from "../decision/keeper-step.ts";
+import type { Confirmation } from "../decision/promotion-quorum.ts";
 import { leaseFacts, seenEntry } from "../keeper/lease-view.ts";
 import { RedundancyWatch } from "../postgres/redundancy-watch.ts";
 import { KeeperReferee, KeeperViolation } from "./keeper-referee.ts";
@@ -52,6 +58,8 @@ export interface Scenario {
   readonly seed: number;
   readonly members: number;
   readonly policy: DatabasePolicy;
+  /** Commits wait for so many of the standbys (ANY k); 0: for all. */
+  readonly synchronousMost: number;
   readonly stormMs: number;
   readonly lostPercent: number;
   readonly doubledPercent: number;
@@ -79,6 +87,8 @@ export interface SimulationReport {
   readonly removals: number;
   readonly joins: number;
   readonly clones: number;
+  /** Promotions that needed the word of other standbys. */
+  readonly quorums: number;
   readonly fenced: number;
   readonly faults: number;
 }
@@ -114,6 +124,10 @@ class Machine {
   streamedAt = 0;
   comparison: { key: string; result: boolean } | undefined;
   contentWanted = 0;
+  /** Outlives the keeper's process. */
+  stoppedAt: number | undefined;
+  confirmations: Confirmation[] = [];
+  askedAt = -Infinity;
   afterChange: { version: number; term: number; done: () => void } | undefined;
 
   constructor(
@@ -137,7 +151,7 @@ export class KeeperSimulation {
   readonly #members: readonly string[];
   #isCalm = false;
   #records = 0;
-  readonly #report = { promotions: 0, restarts: 0, removals: 0, joins: 0, clones: 0, fenced: 0, faults: 0 };
+  readonly #report = { promotions: 0, restarts: 0, removals: 0, joins: 0, clones: 0, quorums: 0, fenced: 0, faults: 0 };
   #committedInCalm = 0;
   #mayStall = false;
 
@@ -263,7 +277,7 @@ export class KeeperSimulation {
       me: machine.me,
       timing: standardTiming,
       termFloor: 0,
-      isEligible: (seen) => this.rules.mayTake(seenEntry(seen, machine.me, database), this.#candidate(machine)),
+      isEligible: (seen) => this.#isEligible(machine, seenEntry(seen, machine.me, database)),
       contentFor: (seen) => {
         const found = seenEntry(seen, machine.me, database);
         return this.rules.entryOnTaking(
@@ -297,6 +311,57 @@ export class KeeperSimulation {
     this.#wake(machine);
   }
 
+  #isEligible(machine: Machine, seen: SeenEntry | "foreign" | undefined): boolean {
+    const candidate = this.#candidate(machine);
+    const needsOthers = needsConfirmations(seen, candidate);
+    if (this.rules.mayTake(seen, candidate)) {
+      if (needsOthers) this.#report.quorums += 1;
+      return true;
+    }
+    if (needsOthers && isCandidate(seen, candidate)) this.#gather(machine, seen);
+    return false;
+  }
+
+  /** As `Confirmations` does it: the own promise first, then those of the others. */
+  #gather(machine: Machine, { entry, revision, isReleased }: SeenEntry): void {
+    if (this.#now - machine.askedAt < 100) return;
+    machine.askedAt = this.#now;
+    const keep = (confirmation: Confirmation) => {
+      machine.confirmations = [...machine.confirmations.filter((each) => each.revision === revision), confirmation];
+      this.#elect(machine, { kind: "tick" });
+    };
+    for (const other of this.#machines) {
+      if (!entry.inSync.includes(other.member) || other.member === entry.primary) continue;
+      if (other === machine) this.#confirm(machine, revision, isReleased, keep);
+      else if (!this.#isLost(machine) && !this.#isLost(other))
+        this.#inKeeper(other, this.#now + this.#delay(), () =>
+          this.#confirm(other, revision, isReleased, (confirmation) => {
+            if (!this.#isLost(machine) && !this.#isLost(other))
+              this.#inKeeper(machine, this.#now + this.#delay(), () => keep(confirmation));
+          }),
+        );
+    }
+  }
+
+  #confirm(
+    machine: Machine,
+    revision: number,
+    isReleased: boolean,
+    answer: (confirmation: Confirmation) => void,
+  ): void {
+    const { server, member, disk } = machine;
+    if ((this.#seen(machine)?.revision ?? 0) > revision) return;
+    if (server?.isAnswering !== true || server.role !== "standby" || server.isPromoting) return;
+    if (!isReleased && this.#random.chance(50) && this.#streamsFrom(machine) !== undefined) return;
+    machine.stoppedAt = Math.max(machine.stoppedAt ?? 0, revision);
+    // The server takes a moment to hear of it; the answer is given when it has.
+    this.#inKeeper(machine, this.#now + this.#random.between(1, 30), () => {
+      if (machine.server !== server || this.#now < machine.serverPausedUntil || server.isPromoting) return;
+      server.upstream = undefined;
+      answer({ member, revision, timeline: disk.timeline, flushedAt: BigInt(disk.log.length) });
+    });
+  }
+
   #seen({ election }: Machine): SeenLease | undefined {
     if (election.kind === "following" || election.kind === "acquiring") return election.seen;
     return election.kind === "stopped" ? undefined : election.held;
@@ -316,6 +381,7 @@ export class KeeperSimulation {
       timelinesOfOthers: Object.fromEntries(
         this.#machines.filter((other) => other !== machine).map((other) => [other.member, other.disk.timeline]),
       ),
+      confirmations: machine.confirmations,
     };
   }
 
@@ -370,6 +436,8 @@ export class KeeperSimulation {
     machine.unansweredMs = 0;
     machine.comparison = undefined;
     machine.afterChange = undefined;
+    machine.confirmations = [];
+    machine.askedAt = -Infinity;
     const tick = () => {
       this.#look(machine);
       this.#elect(machine, { kind: "tick" });
@@ -466,6 +534,8 @@ export class KeeperSimulation {
       postgres: this.#postgresFacts(machine),
       isHeld: false,
       isPrepared: machine.isPrepared,
+      synchronousMost: this.scenario.synchronousMost === 0 ? undefined : this.scenario.synchronousMost,
+      stoppedAt: machine.stoppedAt,
       canFollow: machine.comparison?.key === key ? machine.comparison.result : undefined,
     };
   }
@@ -569,7 +639,13 @@ export class KeeperSimulation {
         this.#report.removals += 1;
         return this.#change(
           machine,
-          (entry) => withoutStandby(entry, plan.member, this.#now),
+          (entry) => withoutStandby(entry, plan.member, this.#now, plan.synchronous),
+          () => undefined,
+        );
+      case "record-synchronous":
+        return this.#change(
+          machine,
+          (entry) => withSynchronous(entry, plan.synchronous),
           () => undefined,
         );
       case "record-with":
@@ -855,9 +931,18 @@ export class KeeperSimulation {
     }
   }
 
+  get #target(): number {
+    return Math.min(this.scenario.synchronousMost || Infinity, this.#members.length - 1);
+  }
+
   get #isWhole(): boolean {
     const entry = this.#storedEntry;
-    return entry?.phase === "open" && entry.inSync.length === this.#members.length && this.#committedInCalm > 5;
+    return (
+      entry?.phase === "open" &&
+      entry.inSync.length === this.#members.length &&
+      synchronousOf(entry) >= this.#target &&
+      this.#committedInCalm > 5
+    );
   }
 
   #judge(): void {
@@ -867,6 +952,8 @@ export class KeeperSimulation {
     if (entry?.phase !== "open" || primary?.server?.takesClients !== true || this.#committedInCalm === 0)
       throw new KeeperViolation("progress", `no primary commits after the storm: ${JSON.stringify(entry)}`);
     this.#referee.has(primary.member, primary.server, "ends");
+    if (synchronousOf(entry) < this.#target)
+      throw new KeeperViolation("progress", `commits wait for ${synchronousOf(entry)} standbys only after the storm`);
     if (entry.inSync.length !== this.#members.length)
       throw new KeeperViolation("progress", `only ${entry.inSync.join()} are in sync after the storm`);
   }
