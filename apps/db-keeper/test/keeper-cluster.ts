@@ -242,8 +242,8 @@ export class KeeperCluster {
 
   /** FENCE: terms rise, a later term never opens a lower timeline, and another primary opens a higher one. */
   async fenceBreaches(): Promise<string[]> {
-    const openings = ["initialised", "failover", "switchover", "restarted"];
-    const terms = (await this.history()).filter(({ event }) => openings.includes(event)).map(({ term }) => term);
+    const openings = new Set(["initialised", "failover", "switchover", "restarted"]);
+    const terms = (await this.history()).filter(({ event }) => openings.has(event)).map(({ term }) => term);
     const breaches = terms.flatMap((term, index) =>
       term < (terms[index - 1] ?? 0) ? [`term ${term} was opened after ${terms[index - 1]}`] : [],
     );

@@ -125,7 +125,7 @@ describe("background work, as the message server looks after it", () => {
       },
       { withinMs: 10_000, describe: "both are placed" },
     );
-    expect(placed.map((service) => service?.placedOn).sort()).toEqual([one.id, two.id]);
+    expect(placed.map((service) => service?.placedOn ?? "").toSorted()).toEqual([one.id, two.id]);
     const claimed = async (app: ScriptedAppServer) => {
       await pool.query(`SELECT ${workQueueSchema}.claim_services($1, 'SERVICES', ARRAY['first', 'second'], 9, '{}')`, [
         app.incarnation,

@@ -179,7 +179,7 @@ describe("the order entry in the background", () => {
       [1, 2].map(() => enqueue({ queue: "MASSJOBS", type: "orders.deliver", payload: { batches: 2, carrierId: 7 } })),
     );
     const jobs = await Promise.all(ids.map((id) => reaches(id, "completed")));
-    const delivered = jobs.reduce((sum, { result }) => sum + Number((result as { delivered: number }).delivered), 0);
+    const delivered = jobs.reduce((sum, { result }) => sum + (result as { delivered: number }).delivered, 0);
     expect(delivered).toBeGreaterThan(0);
     expect(before - (await count())).toBe(delivered);
     expect(await checkConsistency(rig.pool)).toEqual([]);
