@@ -80,6 +80,25 @@ describe("the feed of a queue", () => {
     expect(source.givenBack).toEqual(["2", "3"]);
   });
 
+  it("batches grow while all of one is done before the next comes, and are given back when jobs turn out to be long", async () => {
+    const source = new Source(5_000);
+    const feed = new QueueFeed("q", 5, 500, source);
+    let isQuick = true;
+    source.onStart = () => void (isQuick && feed.ended());
+    feed.wake();
+    while (source.waiting > 2_000) await settled();
+    expect(Math.max(...source.limits)).toBeGreaterThan(400);
+    isQuick = false;
+    await settled();
+    feed.wake();
+    await settled();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    const before = feed.buffered;
+    source.givenBack.push(...feed.shed().map(({ id }) => id));
+    expect(feed.buffered + source.givenBack.length).toBe(before);
+    expect(feed.buffered).toBeLessThan(500);
+  });
+
   it("while too much is unsettled it fetches nothing; it goes on when there is room", async () => {
     const source = new Source(10);
     source.mayIt = false;

@@ -22,6 +22,7 @@ export interface FeedSource {
 }
 
 const aheadSeconds = 0.1;
+const tellingSeconds = 0.5;
 
 /** How many jobs to have beyond those that run. Pure. */
 export function bufferTarget(startedPerSecond: number, bufferMax: number): number {
@@ -112,8 +113,13 @@ export class QueueFeed {
     this.#mayHaveMore = false;
     try {
       const jobs = await this.source.claim(this.name, limit);
-      if (jobs.length === limit) this.#mayHaveMore = true;
+      const isFull = jobs.length === limit;
+      if (isFull) this.#mayHaveMore = true;
+      // All were done before more came: the database, not the handlers, sets the pace, and larger batches help.
+      const hasStarved = isFull && this.buffered === 0 && this.#running < this.concurrency;
+      const grown = hasStarved ? Math.min(this.bufferMax, 2 * Math.max(limit, this.#target)) : 0;
       this.#measure();
+      this.#target = Math.max(this.#target, grown);
       if (jobs.length > 1) jobs.sort(inOrder);
       if (this.#next > 0) {
         this.#buffer = this.#buffer.slice(this.#next);
@@ -133,8 +139,8 @@ export class QueueFeed {
   /** By what was started since the last measurement; it falls while nothing is. */
   #targetNow(): number {
     const seconds = (performance.now() - this.#measuredAtMs) / 1000;
-    // Too short to tell.
-    if (seconds < aheadSeconds) return this.#target;
+    // Too short to tell: a fetch alone may take that long.
+    if (seconds < tellingSeconds) return this.#target;
     return bufferTarget(this.#started / seconds, this.bufferMax);
   }
 
@@ -144,6 +150,14 @@ export class QueueFeed {
     this.#target = bufferTarget(this.#started / seconds, this.bufferMax);
     this.#started = 0;
     this.#measuredAtMs = now;
+  }
+
+  /** What has come to be too much, because its jobs take longer than those before: for others to have. */
+  shed(): ClaimedJob[] {
+    if (this.buffered === 0) return [];
+    this.#target = Math.min(this.#target, this.#targetNow());
+    const keep = this.#next + Math.max(this.#target, 1);
+    return this.#buffer.length > 2 * keep ? this.#buffer.splice(keep) : [];
   }
 
   /** Other limits from now on. Returns what it may no longer start. */

@@ -38,6 +38,7 @@ export interface LifeReport {
 const mostUnsettled = 6_000;
 const beatMs = 1_000;
 const progressEveryMs = 500;
+const shedEveryMs = 300;
 const lookAtPeersEveryMs = 150;
 const sweepEveryMs = 5_000;
 const pruneEveryMs = 30_000;
@@ -145,6 +146,9 @@ export class WorkerLife implements RunOwner {
     const { pollMs = 2_000, guardedBy = "peers" } = this.options;
     this.#every(pollMs, () => this.#wakeAll());
     this.#every(progressEveryMs, () => this.#settler.sendProgress());
+    this.#every(shedEveryMs, () => {
+      for (const [queue, feed] of this.#feeds) this.#giveBack(queue, feed.shed());
+    });
     this.#every(sweepEveryMs, () => this.options.work.holders.sweep());
     this.#every(pruneEveryMs, () => this.#prune());
     if (guardedBy === "peers") this.#every(lookAtPeersEveryMs, () => this.#lookAtPeers());
