@@ -109,6 +109,12 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     return this.#life?.process.pid;
   }
 
+  /** Where the keeper itself reaches it: a certificate names no wildcard. */
+  get #own(): PostgresAddress {
+    const { host, port } = this.options;
+    return { host: host === "0.0.0.0" || host === "::" || host === "*" ? "127.0.0.1" : host, port };
+  }
+
   get observation(): Observation | undefined {
     return this.#life?.watcher.latest;
   }
@@ -242,7 +248,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
 
   async #launch(role: Life["role"], configuration: Pick<Life, "access" | "waitsFor" | "upstream">): Promise<void> {
     if (this.#life !== undefined) throw new Error(`${this.options.member} runs already.`);
-    const { member, others, host, port } = this.options;
+    const { member, others } = this.options;
     const spec = await preparePostgres(this.#postgresOptions(configuration));
     const folder = inspectDataFolder(this.options.dataDir);
     if (folder === undefined) throw new Error(`${this.options.dataDir} holds no data.`);
@@ -256,7 +262,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     const { pid } = process;
     if (pid !== undefined) this.#reaper.watch(pid);
     this.#timeline = folder.newestTimeline;
-    const watcher = new PostgresWatcher({ host, port }, this.login, (seen) => this.#looked(life, seen), this.log);
+    const watcher = new PostgresWatcher(this.#own, this.login, (seen) => this.#looked(life, seen), this.log);
     const life: Life = {
       process,
       watcher,
@@ -325,11 +331,11 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
 
   /** Passwords may have been replaced while this process was away. */
   async #equip(): Promise<void> {
-    const { host, port, database, roles } = this.options;
+    const { database, roles } = this.options;
     if (this.#isEquipped || roles === undefined) return;
     this.#isEquipped = true;
     try {
-      await withSession({ host, port }, { ...this.login, database }, proofMs, (client) =>
+      await withSession(this.#own, { ...this.login, database }, proofMs, (client) =>
         equipRoles(client, database, roles),
       );
     } catch (error) {
@@ -393,10 +399,9 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
    */
   async stopReceiving(): Promise<string> {
     this.#reconfigure({ upstream: undefined });
-    const { host, port } = this.options;
     const life = this.#life;
     const deadline = performance.now() + stopReceivingMs;
-    return withSession({ host, port }, this.login, 2 * stopReceivingMs, async (client) => {
+    return withSession(this.#own, this.login, 2 * stopReceivingMs, async (client) => {
       for (;;) {
         if (this.#life !== life || life?.isPromoting === true || life?.role === "primary")
           throw new OperationalError("unavailable", `${this.options.member} is no standby any more.`);
@@ -462,11 +467,10 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
    * checkpoint that is asked for afterwards. Answers a position taken then (D2).
    */
   async #proven(waitsFor: SynchronousStandbys): Promise<bigint> {
-    const { host, port } = this.options;
     const wanted = synchronousStandbyNames(waitsFor);
     const deadline = performance.now() + proofMs;
     for (;;) {
-      const position = await withSession({ host, port }, this.login, 60_000, async (client) => {
+      const position = await withSession(this.#own, this.login, 60_000, async (client) => {
         const { rows } = await client.query<{ names: string }>(
           "SELECT current_setting('synchronous_standby_names') AS names",
         );
@@ -483,8 +487,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
 
   /** Writes all dirty pages now, and what clients dirty meanwhile, so that the stop that follows is short. */
   async checkpoint(timeoutMs: number): Promise<void> {
-    const { host, port } = this.options;
-    await withSession({ host, port }, this.login, timeoutMs, async (client) => {
+    await withSession(this.#own, this.login, timeoutMs, async (client) => {
       await client.query("CHECKPOINT");
       await client.query("CHECKPOINT");
     });
