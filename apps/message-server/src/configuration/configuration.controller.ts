@@ -30,8 +30,7 @@ export class ConfigurationController {
     const change = parseRequest(setConfiguration, payload);
     const leader = this.elector.assertLeading();
     const wanted = parseSettings(change.settings).workQueues;
-    const before = this.capacity.overloaded((await this.store.settings()).settings.workQueues);
-    const overloaded = this.capacity.overloaded(wanted).filter((fault) => !before.includes(fault));
+    const overloaded = this.capacity.newlyOverloaded(wanted);
     if (overloaded.length > 0)
       throw new CallerError("invalid-request", `The configuration was not changed: ${overloaded.join("; ")}`, {
         faults: overloaded,

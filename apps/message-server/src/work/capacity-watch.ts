@@ -56,9 +56,11 @@ export class CapacityWatch {
     return [...overloadedServers(settings, servers), ...lossWarnings(settings, servers, this.#load)];
   }
 
-  /** Settings that ask more workers of a server than it bears. */
-  overloaded(settings: WorkQueueSettings): string[] {
-    return overloadedServers(settings, this.#servers());
+  /** Servers of which these settings ask more workers than they bear, and the present ones did not. */
+  newlyOverloaded(settings: WorkQueueSettings): string[] {
+    const servers = this.#servers();
+    const before = overloadedServers(this.settings.current.workQueues, servers);
+    return overloadedServers(settings, servers).filter((fault) => !before.includes(fault));
   }
 
   #servers() {
