@@ -99,9 +99,10 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "PostgreSQL stops waiting for a standby before the entry says so",
     file: `${keeper}/src/decision/keeper-step.ts`,
-    right: 'return { do: "record-without", member: lost }; // D2: out of the entry first',
+    right:
+      'return { do: "record-without", member: lost, synchronous: Math.max(0, count - 1) }; // D2: out of the entry first',
     wrong:
-      'return same(postgres.waitsFor, { count: 0, standbys: [] }) ? { do: "record-without", member: lost } : { do: "set-waits", waitsFor: { count: 0, standbys: [] } };',
+      'return same(postgres.waitsFor, { count: 0, standbys: [] }) ? { do: "record-without", member: lost, synchronous: Math.max(0, count - 1) } : { do: "set-waits", waitsFor: { count: 0, standbys: [] } };',
     test: simulationOfKeepers,
   },
   {
