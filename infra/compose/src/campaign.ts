@@ -57,7 +57,8 @@ export class ContainerCampaign {
       clients: options.clients,
       ledger: this.#ledger,
       pauseMs: 20,
-      attemptTimeoutMs: 4_000,
+      // Patient: who gives up while the database is handed over counts as a failed attempt.
+      attemptTimeoutMs: 10_000,
       orderDeadlineMs: 60_000,
     });
   }
