@@ -108,8 +108,9 @@ describe("the plan of the standard cluster", () => {
   });
 
   it("holds no password, only where it stands", () => {
-    const text = JSON.stringify(standard.plan);
-    expect(text).toContain("/secrets/database");
+    expect(environmentOf("app-server-b")["UNDERSTUDY_DATABASE_PASSWORD_FILE"]).toBe(
+      "/secrets/for/app-server/owner.password",
+    );
     expect(environmentOf("app-server-b")["UNDERSTUDY_DATABASE_URL"]).toBe(
       // Its own machine's instance first, directly; the other one through a link.
       `postgres://postgres@127.0.0.1:${standard.ports.get("postgres-b/sql")},127.0.0.1:${standard.ports.get("machine-b>postgres-a/sql")}/understudy?instances=postgres-b,postgres-a`,
