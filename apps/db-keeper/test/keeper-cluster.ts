@@ -234,10 +234,12 @@ export class KeeperCluster {
 
   /** Rows that were acknowledged and are not there. */
   async lost(writer: Writer): Promise<number[]> {
+    // Those from before the question only: the writer may go on meanwhile.
+    const acknowledged = writer.acknowledged.map(({ key }) => key);
     // Between two primaries there is none to ask.
     const rows = await eventually(() => this.query<{ key: string }>("SELECT key FROM written"), { withinMs: slowMs });
     const there = new Set(rows.map(({ key }) => Number(key)));
-    return writer.acknowledged.map(({ key }) => key).filter((key) => !there.has(key));
+    return acknowledged.filter((key) => !there.has(key));
   }
 
   /** FENCE: terms rise, a later term never opens a lower timeline, and another primary opens a higher one. */
