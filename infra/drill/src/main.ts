@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
 });
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const folder = temporaryFolder("drill");
-const cluster = await LocalCluster.start({ stateDir: folder.path, port: 0 });
+const cluster = await LocalCluster.start({ stateDir: folder.path, port: 0, isEncrypted: true });
 let faultless = false;
 try {
   faultless = positionals[0] === "queues" ? await drillQueues() : await drillOrders();

@@ -17,7 +17,7 @@ describe("orders through the one URL", () => {
   let cluster: LocalCluster;
 
   beforeAll(async () => {
-    cluster = await LocalCluster.start({ stateDir: folder.path, port: 0, readyWithinMs: 120_000 });
+    cluster = await LocalCluster.start({ stateDir: folder.path, port: 0, isEncrypted: true, readyWithinMs: 120_000 });
   }, 150_000);
   afterAll(async () => {
     await cluster?.killAll();

@@ -7,7 +7,7 @@ describe("background jobs", () => {
   let cluster: LocalCluster;
 
   beforeAll(async () => {
-    cluster = await LocalCluster.start({ stateDir: folder.path, port: 0, readyWithinMs: 120_000 });
+    cluster = await LocalCluster.start({ stateDir: folder.path, port: 0, isEncrypted: true, readyWithinMs: 120_000 });
   }, 150_000);
   afterAll(async () => {
     await cluster?.killAll();

@@ -2,14 +2,15 @@ import { help, parseArguments } from "./arguments.ts";
 
 describe("the command line of npm start", () => {
   it("has defaults for everything", () => {
-    expect(parseArguments([])).toEqual({ fresh: false, scale: 1, port: 8_080, color: true, help: false });
+    expect(parseArguments([])).toEqual({ fresh: false, scale: 1, port: 8_080, tls: false, color: true, help: false });
   });
 
   it("takes every option in both spellings", () => {
-    expect(parseArguments(["--fresh", "--scale", "10", "--port=9000", "--no-color"])).toEqual({
+    expect(parseArguments(["--fresh", "--scale", "10", "--port=9000", "--tls", "--no-color"])).toEqual({
       fresh: true,
       scale: 10,
       port: 9_000,
+      tls: true,
       color: false,
       help: false,
     });
@@ -17,7 +18,7 @@ describe("the command line of npm start", () => {
   });
 
   it.each([["--frsh"], ["fresh"], ["--fresh=yes"], ["--port"]])("refuses %s and names what is known", (argument) => {
-    expect(() => parseArguments([argument])).toThrow(/Known: --fresh, --scale, --port, --no-color, --help\.$/);
+    expect(() => parseArguments([argument])).toThrow(/Known: --fresh, --scale, --port, --tls, --no-color, --help\.$/);
   });
 
   it("names all wrong values at once", () => {
@@ -27,6 +28,7 @@ describe("the command line of npm start", () => {
   });
 
   it("explains each option in its help", () => {
-    for (const option of ["--fresh", "--scale", "--port", "--no-color", "--help"]) expect(help).toContain(option);
+    for (const option of ["--fresh", "--scale", "--port", "--tls", "--no-color", "--help"])
+      expect(help).toContain(option);
   });
 });

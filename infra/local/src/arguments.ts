@@ -6,6 +6,7 @@ export interface StartArguments {
   readonly fresh: boolean;
   readonly scale: number;
   readonly port: number;
+  readonly tls: boolean;
   readonly color: boolean;
   readonly help: boolean;
 }
@@ -15,6 +16,7 @@ export const help = `npm start -- [options]      the whole cluster on this compu
   --fresh        begin anew: remove the data of former runs
   --scale N      warehouses of the order entry (1)
   --port P       port of the one URL (8080; another when it is taken)
+  --tls          NATS and PostgreSQL speak TLS between the parts, as in containers
   --no-color     no colours
   --help         this text
 
@@ -25,6 +27,7 @@ const options = {
   fresh: { type: "boolean", default: false },
   scale: { type: "string", default: "1" },
   port: { type: "string", default: "8080" },
+  tls: { type: "boolean", default: false },
   "no-color": { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
 } as const;
@@ -58,7 +61,7 @@ export function parseArguments(args: readonly string[]): StartArguments {
   const scale = whole("scale", 1, 1_000);
   const port = whole("port", 0, 65_535);
   if (faults.length > 0) throw new CallerError("invalid-request", `${faults.join("; ")}.`, { faults });
-  return { fresh: values.fresh, scale, port, color: !values["no-color"], help: values.help };
+  return { fresh: values.fresh, scale, port, tls: values.tls, color: !values["no-color"], help: values.help };
 }
 
 const parse = (args: readonly string[]) => parseArgs({ args: [...args], options, allowPositionals: false }).values;

@@ -53,6 +53,8 @@ export interface LocalClusterOptions {
   /** What runs where; the three machines of docs/architecture.md where not given. */
   readonly layout?: Layout;
   readonly orderEntryScale?: number;
+  /** NATS and PostgreSQL speak TLS, as in containers. Not by default: all connections are this computer's own. */
+  readonly isEncrypted?: boolean;
   readonly restart?: RestartPolicy;
   /** How long a process may take to drain before it is killed. */
   readonly stopTimeoutMs?: number;
@@ -129,6 +131,7 @@ export class LocalCluster {
           dataDir: folder.data,
           watchedDir: folder.data,
           secretsFolder: folder.secrets,
+          isEncrypted: options.isEncrypted ?? false,
           databaseUser: ownerRole,
           applications: ["@understudy/order-entry"],
           orderEntryScale: options.orderEntryScale ?? 1,
@@ -248,16 +251,17 @@ export class LocalCluster {
   }
   /** With which a user of NATS gets in: an operator, as the command line does. */
   natsLogin(user: NatsUser = "operator"): NatsLogin {
-    return { seed: this.secrets.seed(user).trim(), inboxPrefix: inboxOf(user), authority: this.secrets.authorities };
+    const { authority } = this;
+    return { seed: this.secrets.seed(user).trim(), inboxPrefix: inboxOf(user), ...(authority && { authority }) };
   }
   /** All instances in libpq's form for several hosts, with the password. */
   get databaseUrl(): string {
     if (this.plan.postgres.length === 0) throw new OperationalError("unavailable", "This layout has no database.");
     return databaseUrl(this.plan, this.secrets.password("owner").trim());
   }
-  /** PEM of whom to believe that it is NATS or the database. */
-  get authority(): string {
-    return this.secrets.authorities;
+  /** PEM of whom to believe that it is NATS or the database; undefined where they do not speak TLS. */
+  get authority(): string | undefined {
+    return this.plan.settings.isEncrypted ? this.secrets.authorities : undefined;
   }
   /** Each instance by itself, with the password. */
   get databaseInstances(): readonly { readonly id: string; readonly url: string }[] {

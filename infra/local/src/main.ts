@@ -38,6 +38,7 @@ export async function main(args: readonly string[]): Promise<void> {
       fresh: given.fresh,
       port: given.port,
       orderEntryScale: given.scale,
+      isEncrypted: given.tls,
       ...(process.env["UNDERSTUDY_LOG_LEVEL"] && { logLevel: process.env["UNDERSTUDY_LOG_LEVEL"] }),
     });
   } catch (error) {

@@ -7,6 +7,7 @@ const settings = {
   secretsFolder: "/secrets",
   database: "understudy",
   databaseUser: "postgres",
+  isEncrypted: true,
   applications: ["@understudy/order-entry"],
   orderEntryScale: 2,
   watchedDir: "/data",

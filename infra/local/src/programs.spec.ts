@@ -23,6 +23,7 @@ describe("programs", () => {
         cluster: "understudy",
         site: "site-1",
         secretsFolder: "/s",
+        isEncrypted: true,
         database: "d",
         databaseUser: "p",
         applications: [],

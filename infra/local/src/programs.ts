@@ -65,6 +65,7 @@ const natsProgram = (
   node: PlannedNats,
   { natsAccess, restart, linksStand }: ProgramOptions,
 ): Program => {
+  const file = (name: string) => secretFile(plan.settings.secretsFolder, node.id, name);
   const options = {
     name: node.id,
     cluster: plan.settings.cluster,
@@ -75,11 +76,9 @@ const natsProgram = (
     routes: node.routes,
     users: natsAccess.users,
     routePassword: natsAccess.routePassword,
-    tls: {
-      certificateFile: secretFile(plan.settings.secretsFolder, node.id, "tls.crt"),
-      keyFile: secretFile(plan.settings.secretsFolder, node.id, "tls.key"),
-      authorityFile: secretFile(plan.settings.secretsFolder, node.id, "ca.crt"),
-    },
+    ...(plan.settings.isEncrypted && {
+      tls: { certificateFile: file("tls.crt"), keyFile: file("tls.key"), authorityFile: file("ca.crt") },
+    }),
     tags: [`machine:${node.machine}`],
   };
   return {

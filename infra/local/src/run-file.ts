@@ -20,8 +20,13 @@ export interface RunFacts {
 const shownState = (state: ProcessState): RunFile["processes"][number]["state"] =>
   state.kind === "ending" ? "running" : state.kind;
 
-const tlsOf = ({ secretsFolder }: ClusterPlan["settings"]): string =>
-  `sslmode=verify-full&sslrootcert=${encodeURIComponent(secretFile(secretsFolder, "operator", "ca.crt"))}`;
+const operatorAuthority = ({ secretsFolder }: ClusterPlan["settings"]): string =>
+  secretFile(secretsFolder, "operator", "ca.crt");
+
+const tlsOf = (settings: ClusterPlan["settings"]): string =>
+  settings.isEncrypted
+    ? `sslmode=verify-full&sslrootcert=${encodeURIComponent(operatorAuthority(settings))}`
+    : "sslmode=disable";
 
 /** The instances of the one database, with the password: scripts can use them as they are. */
 export const databaseUrls = ({ postgres, settings }: ClusterPlan, password: string): { id: string; url: string }[] =>
@@ -71,7 +76,7 @@ export function describeRun({ plan, supervisor, url, ...facts }: RunFacts): RunF
     natsCredentials: {
       user: "operator",
       seedFile: secretFile(plan.settings.secretsFolder, "operator", "nats.seed"),
-      caFile: secretFile(plan.settings.secretsFolder, "operator", "ca.crt"),
+      ...(plan.settings.isEncrypted && { caFile: operatorAuthority(plan.settings) }),
     },
   };
 }

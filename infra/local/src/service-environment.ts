@@ -12,6 +12,8 @@ export interface ClusterSettings {
   readonly site: string;
   /** Of packages/secrets: each service gets the files of its own reader. */
   readonly secretsFolder: string;
+  /** Whether NATS and PostgreSQL speak TLS; certificates are made in any case. */
+  readonly isEncrypted: boolean;
   readonly database: string;
   readonly databaseUser: string;
   /** Packages with a business application, which every app server hosts. */
@@ -53,14 +55,15 @@ export function serviceEnvironment(
   view: MachineView,
   place: ServicePlace,
 ): Readonly<Record<string, string>> {
+  const file = (name: string) => secretFile(settings.secretsFolder, place.postgres?.id ?? place.kind, name);
   return {
     UNDERSTUDY_CLUSTER: settings.cluster,
     UNDERSTUDY_SITE: settings.site,
     UNDERSTUDY_MACHINE: view.machine,
     UNDERSTUDY_ID: place.id,
     UNDERSTUDY_NATS_SERVERS: view.natsServers.join(","),
-    UNDERSTUDY_NATS_SEED_FILE: secretFile(settings.secretsFolder, place.postgres?.id ?? place.kind, "nats.seed"),
-    UNDERSTUDY_NATS_CA_FILE: secretFile(settings.secretsFolder, place.postgres?.id ?? place.kind, "ca.crt"),
+    UNDERSTUDY_NATS_SEED_FILE: file("nats.seed"),
+    ...(settings.isEncrypted && { UNDERSTUDY_NATS_CA_FILE: file("ca.crt") }),
     UNDERSTUDY_OPS_PORT: String(place.opsPort),
     UNDERSTUDY_DATA_DIR: settings.watchedDir,
     UNDERSTUDY_LOG_LEVEL: settings.logLevel,
@@ -71,10 +74,11 @@ export function serviceEnvironment(
 
 function ownVariables(settings: ClusterSettings, view: MachineView, place: ServicePlace): Record<string, string> {
   const http = { UNDERSTUDY_HTTP_PORT: String(place.httpPort ?? 0) };
+  const authority = secretFile(settings.secretsFolder, place.kind, "ca.crt");
   const database = {
     UNDERSTUDY_DATABASE_URL: view.databaseUrl ?? "",
     UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFile(settings.secretsFolder, place.kind, "owner.password"),
-    UNDERSTUDY_DATABASE_CA_FILE: secretFile(settings.secretsFolder, place.kind, "ca.crt"),
+    ...(settings.isEncrypted && { UNDERSTUDY_DATABASE_CA_FILE: authority }),
   };
   switch (place.kind) {
     case "message-server":
@@ -96,7 +100,7 @@ function ownVariables(settings: ClusterSettings, view: MachineView, place: Servi
             name: settings.database,
             url: view.databaseUrl?.replace(`//${settings.databaseUser}@`, `//${applicationRole}@`),
             passwordFile: secretFile(settings.secretsFolder, place.kind, "application.password"),
-            caFile: secretFile(settings.secretsFolder, place.kind, "ca.crt"),
+            ...(settings.isEncrypted && { caFile: authority }),
           },
         ]),
       };
@@ -119,7 +123,8 @@ function keeperVariables(
       "A db-keeper runs a PostgreSQL instance of its own: add a machine to the layout.",
     );
   }
-  const password = (role: string) => secretFile(settings.secretsFolder, postgres.id, `${role}.password`);
+  const file = (name: string) => secretFile(settings.secretsFolder, postgres.id, name);
+  const password = (role: string) => file(`${role}.password`);
   return {
     UNDERSTUDY_DATABASE: settings.database,
     UNDERSTUDY_MEMBER: postgres.id,
@@ -133,9 +138,11 @@ function keeperVariables(
     UNDERSTUDY_APPLICATION_PASSWORD_FILE: password("application"),
     UNDERSTUDY_REPLICATION_PASSWORD_FILE: password("replication"),
     UNDERSTUDY_BACKUP_PASSWORD_FILE: password("backup"),
-    UNDERSTUDY_POSTGRES_CERTIFICATE_FILE: secretFile(settings.secretsFolder, postgres.id, "tls.crt"),
-    UNDERSTUDY_POSTGRES_KEY_FILE: secretFile(settings.secretsFolder, postgres.id, "tls.key"),
-    UNDERSTUDY_DATABASE_CA_FILE: secretFile(settings.secretsFolder, postgres.id, "ca.crt"),
+    ...(settings.isEncrypted && {
+      UNDERSTUDY_POSTGRES_CERTIFICATE_FILE: file("tls.crt"),
+      UNDERSTUDY_POSTGRES_KEY_FILE: file("tls.key"),
+      UNDERSTUDY_DATABASE_CA_FILE: file("ca.crt"),
+    }),
     ...(view.natsNode !== undefined && { UNDERSTUDY_NATS_NODE: view.natsNode }),
     ...(view.databaseNatsNodes.length > 0 && {
       UNDERSTUDY_NATS_NODES_OF_MEMBERS: view.databaseNatsNodes.join(","),

@@ -23,7 +23,7 @@ describe("the database of a local cluster", () => {
   let rows = 0;
 
   const start = async () => {
-    cluster = await LocalCluster.start({ stateDir: folder.path, layout, restart, readyWithinMs });
+    cluster = await LocalCluster.start({ stateDir: folder.path, layout, isEncrypted: true, restart, readyWithinMs });
     nats = await connect({
       servers: cluster.natsServers.filter(({ machine }) => machine === "machine-c").map(({ url }) => url),
       ...loginOptions(cluster.natsLogin()),

@@ -102,11 +102,13 @@ export async function run(args: readonly string[]): Promise<void> {
       switchover: { type: "string", default: "20" },
       silent: { type: "string", default: "5" },
       callers: { type: "string", default: "16" },
+      tls: { type: "boolean", default: false },
     },
   });
   const count = Object.fromEntries(numbers.map((name) => [name, Number(values[name])])) as Counts;
   const rounds = new Map<string, Round[]>();
-  if (count.kill + count.plain + count.machine + count.freeze + count.switchover > 0) await inCluster(count, rounds);
+  if (count.kill + count.plain + count.machine + count.freeze + count.switchover > 0)
+    await inCluster(count, rounds, values.tls);
   const silence = await silentPrimary(count.silent, count.callers, say);
   say(
     "\n| | rounds | writers wait: median ms | p99 | maximum | all callers back: median | errors | acknowledged | lost | doubled |",
@@ -150,11 +152,12 @@ export async function run(args: readonly string[]): Promise<void> {
 
 type Counts = Readonly<Record<(typeof numbers)[number], number>>;
 
-async function inCluster(count: Counts, rounds: Map<string, Round[]>): Promise<void> {
+async function inCluster(count: Counts, rounds: Map<string, Round[]>, isEncrypted: boolean): Promise<void> {
   const folder = temporaryFolder("bench-failover");
   const cluster = await LocalCluster.start({
     stateDir: folder.path,
     port: 0,
+    isEncrypted,
     restart: { ...standardRestartPolicy, steadyMs: 0 },
   });
   const view = await ClusterView.open(cluster);

@@ -29,14 +29,18 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { seconds: { type: "string", default: "30" }, starts: { type: "string", default: "3" } },
+    options: {
+      seconds: { type: "string", default: "30" },
+      starts: { type: "string", default: "3" },
+      tls: { type: "boolean", default: false },
+    },
   });
   const seconds = Number(values.seconds);
   const starts: number[] = [];
   for (let index = 0; index < Number(values.starts); index++) {
     const folder = temporaryFolder("bench-idle");
     const startedAt = performance.now();
-    const cluster = await LocalCluster.start({ stateDir: folder.path, port: 0 });
+    const cluster = await LocalCluster.start({ stateDir: folder.path, port: 0, isEncrypted: values.tls });
     starts.push((performance.now() - startedAt) / 1_000);
     say(JSON.stringify({ measure: "start", readySeconds: starts.at(-1) }));
     if (index === Number(values.starts) - 1) await measure(cluster, seconds);

@@ -1,7 +1,7 @@
 /**
  * How long the cluster is without a message server, in each way of losing it.
  *
- *     npm run bench -w infra/bench -- takeover [--process 200] [--machine 20] [--freeze 20] [--hand-over 20] [--silent 10] [--etcd 10]
+ *     npm run bench -w infra/bench -- takeover [--process 200] [--machine 20] [--freeze 20] [--hand-over 20] [--silent 10] [--etcd 10] [--tls]
  */
 import { LocalCluster, standardRestartPolicy } from "@understudy/local";
 import { temporaryFolder } from "@understudy/testkit";
@@ -42,6 +42,7 @@ export async function run(args: readonly string[]): Promise<void> {
       "hand-over": { type: "string", default: "20" },
       silent: { type: "string", default: "10" },
       etcd: { type: "string", default: "10" },
+      tls: { type: "boolean", default: false },
     },
   });
   const results = new Map<string, readonly number[]>();
@@ -59,13 +60,14 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 async function loseMessageServers(
-  values: { readonly process: string; readonly machine: string; readonly freeze: string; readonly "hand-over": string },
+  values: Readonly<Record<"process" | "machine" | "freeze" | "hand-over", string>> & { readonly tls: boolean },
   results: Map<string, readonly number[]>,
 ): Promise<void> {
   const folder = temporaryFolder("bench-takeover");
   const cluster = await LocalCluster.start({
     stateDir: folder.path,
     port: 0,
+    isEncrypted: values.tls,
     // Killed all the time: the waits must not grow.
     restart: { ...standardRestartPolicy, steadyMs: 0 },
   });
