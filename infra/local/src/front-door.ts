@@ -95,11 +95,14 @@ export class FrontDoor {
     return listening;
   }
 
-  /** Takes no more connections; those that wait are closed. */
-  async stop(): Promise<void> {
+  /**
+   * Takes no more connections; those that wait are closed. Whoever is in stays with his balancer, which decides how
+   * long: Node tells that the server is closed only when the last of them has gone, so nobody waits for it.
+   */
+  stop(): void {
     clearInterval(this.#pings);
     for (const waiting of this.#waiting) this.#giveUp(waiting);
-    if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve));
+    this.#server.close();
   }
 
   /** A balancer answered its ping. */

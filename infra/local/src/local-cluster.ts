@@ -166,7 +166,8 @@ export class LocalCluster {
     await this.#server.start();
     // Somebody may have wanted it to end in the meantime.
     if (this.isStopping) {
-      await Promise.all([this.#door.stop(), this.#server.stop()]);
+      this.#door.stop();
+      await this.#server.stop();
       return;
     }
     this.#reporter.start();
@@ -293,7 +294,8 @@ export class LocalCluster {
 
   async #end(stopProcesses: () => Promise<unknown>): Promise<void> {
     this.#stopping.abort();
-    await Promise.all([this.#door.stop(), this.#server.stop()]);
+    this.#door.stop();
+    await this.#server.stop();
     await stopProcesses();
     await this.#reporter.stop();
     this.#runFile.remove();

@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from "node:net";
-import { request } from "node:http";
+import { Agent, request } from "node:http";
 import { eventually } from "@understudy/testkit";
 import { FrontDoor, standardFrontDoorTimes, type DoorBalancer, type FrontDoorTimes } from "../src/front-door.ts";
 import type { SupervisedProcess } from "../src/supervised-process.ts";
@@ -15,10 +15,10 @@ const balancerSource = (name: string) => `
   process.send({ type: "accepts-connections", accepts: true });
 `;
 
-/** The body of an answer on a new connection. */
-const ask = (port: number, timeoutMs = 10_000): Promise<string> =>
+/** The body of an answer, on a new connection where no agent is given. */
+const ask = (port: number, timeoutMs = 10_000, agent: Agent | false = false): Promise<string> =>
   new Promise((resolve, reject) => {
-    const sent = request({ host: "127.0.0.1", port, agent: false, timeout: timeoutMs }, (answer) => {
+    const sent = request({ host: "127.0.0.1", port, agent, timeout: timeoutMs }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on("data", (chunk: Buffer) => chunks.push(chunk));
       answer.once("end", () => resolve(Buffer.concat(chunks).toString()));
@@ -68,7 +68,7 @@ describe("the front door", () => {
     scratch = new Scratch();
   });
   afterEach(async () => {
-    await door.stop();
+    door.stop();
     await scratch.end();
   });
 
@@ -105,6 +105,20 @@ describe("the front door", () => {
     await startBalancers();
     expect(["first", "second"]).toContain(await answer);
     expect(door.waitingConnections).toBe(0);
+  });
+
+  it("closes at once for new connections, and leaves those that are kept alive to their balancer", async () => {
+    await open();
+    await startBalancers();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      const before = await ask(port, 10_000, agent);
+      door.stop();
+      await expect(ask(port)).rejects.toThrow(/ECONNREFUSED/);
+      expect(await ask(port, 10_000, agent)).toBe(before);
+    } finally {
+      agent.destroy();
+    }
   });
 
   it("goes on when one balancer is killed while connections come", async () => {

@@ -3,7 +3,7 @@ import type { BenchPayload, Target } from "./adapter.ts";
 import { contestants } from "./contestants.ts";
 
 export type Order =
-  | { readonly order: "reset" | "go" | "pending" | "latencies" }
+  | { readonly order: "reset" | "go" | "pending" | "handled" | "latencies" }
   | { readonly order: "consume"; readonly isLatency: boolean }
   | { readonly order: "produce" }
   | { readonly order: "single"; readonly jobs: number; readonly callers: number }
@@ -81,10 +81,10 @@ async function obey(order: Order): Promise<unknown> {
     case "go":
       await begin?.();
       return;
-    case "pending": {
-      const pending = await adapter.pending();
-      return { pending, handled, firstNs: firstNs === undefined ? undefined : String(firstNs) };
-    }
+    case "pending":
+      return adapter.pending();
+    case "handled":
+      return { handled, firstNs: firstNs === undefined ? undefined : String(firstNs) };
     case "latencies":
       return latenciesMs.splice(0);
   }
