@@ -90,7 +90,7 @@ const drain = (setting: Setting, name: string, processes: number): Promise<Figur
       const endNs = process.hrtime.bigint();
       const begins = counts.flatMap(({ firstNs }) => (firstNs === undefined ? [] : [BigInt(firstNs)]));
       const beginNs = begins.reduce((one, other) => (one < other ? one : other));
-      return { [`drain${processes}`]: handled / (Number(endNs - beginNs) / 1e9) };
+      return { [`drain${processes}`]: all / (Number(endNs - beginNs) / 1e9) };
     } finally {
       await Promise.all(consumers.map((consumer) => consumer.kill()));
     }
