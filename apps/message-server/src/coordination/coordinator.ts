@@ -59,6 +59,7 @@ import { takeoverRecord } from "./takeover-record.ts";
 
 const leaderBeatEveryMs = 250;
 // A node that comes back leaves streams where they fled to, until somebody looks: the next fault may come soon.
+const placementAfterMs = 700;
 const placementEveryMs = 2_000;
 // Nobody waits for the history, and evidence may take the way over another NATS node.
 const evidenceWaitMs = 1_500;
@@ -267,6 +268,8 @@ export class Coordinator implements OnApplicationBootstrap {
       }
     };
     void (async () => {
+      // Not in the first moments: elections of four streams at once would take the cores from those who follow.
+      await pause(placementAfterMs, signal);
       while (!signal.aborted) {
         await move(); // L6
         await pause(placementEveryMs, signal);

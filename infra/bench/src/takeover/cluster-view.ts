@@ -72,7 +72,7 @@ export class ClusterView {
       { withinMs: 60_000, describe: "the cluster is whole again" },
     );
     // L6 moves stream leaders after a takeover, and lifelines of the returned server open: let both happen.
-    await pause(700 + Math.random() * 300);
+    await pause(1_200 + Math.random() * 300);
     return status;
   }
 
