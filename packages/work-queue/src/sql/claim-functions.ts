@@ -53,7 +53,7 @@ BEGIN
               ORDER BY c.priority DESC, c.seq LIMIT p_limit FOR UPDATE SKIP LOCKED))
        AND ${is("queued")}
     RETURNING j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt) + 1, j.restartable,
-              j.priority, j.seq, extract(epoch FROM j.enqueued_at)::double precision, j.payload::text;
+              j.priority, j.seq, date_part('epoch', j.enqueued_at), j.payload::text;
   ELSE
     RETURN QUERY
     UPDATE ${schema}.job j
@@ -64,7 +64,7 @@ BEGIN
               ORDER BY c.priority DESC, c.seq LIMIT p_limit FOR UPDATE SKIP LOCKED))
        AND ${is("queued")}
     RETURNING j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt) + 1, j.restartable,
-              j.priority, j.seq, extract(epoch FROM j.enqueued_at)::double precision, j.payload::text;
+              j.priority, j.seq, date_part('epoch', j.enqueued_at), j.payload::text;
   END IF;
 END $$;
 
@@ -74,7 +74,7 @@ CREATE OR REPLACE FUNCTION ${schema}.held(p_incarnation uuid) RETURNS TABLE (
   priority smallint, seq bigint, enqueued_at double precision, payload text, queue text
 ) LANGUAGE sql STABLE AS $$
   SELECT j.id, j.type, j.attempt, j.max_attempts - (j.attempt - j.first_attempt) + 1, j.restartable,
-         j.priority, j.seq, extract(epoch FROM j.enqueued_at)::double precision, j.payload::text, q.name
+         j.priority, j.seq, date_part('epoch', j.enqueued_at), j.payload::text, q.name
     FROM ${schema}.job j JOIN ${schema}.queue q ON q.id = j.queue
    WHERE j.holder = p_incarnation AND j.state = 'running'
 $$;
