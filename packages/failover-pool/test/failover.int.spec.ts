@@ -1,5 +1,5 @@
 /** FAULTS row 3 for the pool alone, without keepers and without news: kill, silence, freeze, under load. */
-import { PostgresPair } from "@understudy/testkit";
+import { eventually, PostgresPair } from "@understudy/testkit";
 import { FailoverPool } from "@understudy/failover-pool";
 import { check, Load, prepareLoad, wholeSum } from "./load.ts";
 
@@ -77,6 +77,23 @@ it("without a primary callers are held, and told why in the end", async () => {
   expect(told.every((text) => text.startsWith("DatabaseUnavailableError"))).toBe(true);
   expect(told.some((text) => text.includes("postgres-b: is a standby"))).toBe(true);
   await impatient.end();
+});
+
+it("a standby is asked over one connection for as long as a primary is sought: a login costs milliseconds", async () => {
+  const { link } = pair.b;
+  if (link === undefined) throw new Error("There is no link.");
+  await pool.query("SELECT 1");
+  const before = link.counters;
+  await pair.a.kill();
+  const waiting = pool.query("SELECT 1 AS one");
+  // Each round asks some 400 bytes.
+  await eventually(() => link.counters.bytesToTarget - before.bytesToTarget > 4_000);
+  // None, where the one from before is still open.
+  expect(link.counters.accepted - before.accepted).toBeLessThanOrEqual(1);
+  await pair.promote();
+  expect((await waiting).rows).toEqual([{ one: 1 }]);
+  // What nobody asks again is closed: one connection of the pool's own is left.
+  await eventually(() => link.counters.open === 1);
 });
 
 it("news of a new primary cut a wait short, and news of an old one change nothing", async () => {

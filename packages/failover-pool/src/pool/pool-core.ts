@@ -10,7 +10,7 @@
  */
 import type { EventEmitter } from "node:events";
 import pg, { type PoolClient } from "pg";
-import { askHost, type Asking } from "../connection/ask-host.ts";
+import { HostAsker } from "../connection/host-asker.ts";
 import type { PgClient, PgClientClass } from "../connection/pg-internals.ts";
 import { ServerConnection } from "../connection/server-connection.ts";
 import { StatementUses } from "../client/statement-use.ts";
@@ -39,6 +39,7 @@ export class PoolCore {
   readonly holdMaxCallers: number;
   readonly continuity: ContinuitySettings;
   readonly hosts: readonly Host[];
+  readonly #asker = new HostAsker((host) => this.#makeClient(host, askPatienceMs, undefined), askPatienceMs);
   readonly finder: PrimaryFinder;
   readonly uses: StatementUses;
   readonly keys = new OperationKeys();
@@ -81,7 +82,7 @@ export class PoolCore {
     this.finder = new PrimaryFinder({
       hosts: this.hosts,
       expectedSystem: options.expectedSystemIdentifier,
-      ask: (host) => this.#ask(host),
+      ask: (host) => this.#asker.ask(host),
       found: (primary) => this.#found(primary),
       lost: (last, reason) => {
         this.closeIdle();
@@ -118,7 +119,7 @@ export class PoolCore {
 
   /** Asked on a connection of its own: inside a failed transaction the session answers nothing. */
   async isStandby({ host }: Primary): Promise<boolean> {
-    const answer = await this.#ask(host).answer;
+    const answer = await this.#asker.ask(host).answer;
     return answer.type === "facts" && answer.facts.isStandby;
   }
 
@@ -160,6 +161,7 @@ export class PoolCore {
   end(): void {
     this.#isEnded = true;
     this.finder.stop();
+    this.#asker.close();
   }
 
   /** The hooks of the pool's owner, on each new connection, in the order of `pg-pool`. */
@@ -179,10 +181,6 @@ export class PoolCore {
         connection.destroy(`${primary.host.id} is the primary now`);
     }
     this.events.emit("primary", { primary: primary.host.id, timeline: primary.timeline });
-  }
-
-  #ask(host: Host): Asking {
-    return askHost((at) => this.#makeClient(at, askPatienceMs, undefined), host, askPatienceMs);
   }
 
   #makeClient(host: Host, connectMs: number, types: unknown): PgClient {

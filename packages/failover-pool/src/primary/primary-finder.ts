@@ -15,7 +15,7 @@
  */
 import { kindOfError, reasonOf } from "../errors/error-table.ts";
 import { DatabaseUnavailableError, type HostReason } from "../errors/pool-errors.ts";
-import type { Asking } from "../connection/ask-host.ts";
+import type { Asking } from "../connection/host-asker.ts";
 import { choosePrimary, type AskedHost, type Choice, type HostAnswer, type Seen } from "./choose-primary.ts";
 import type { Host } from "./host-list.ts";
 import { retryWaitMs } from "./retry-wait.ts";
