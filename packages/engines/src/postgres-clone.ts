@@ -47,10 +47,12 @@ const silentMs = 15_000;
 // The socket is paused above this, so that memory stays bounded on a slow disk.
 const mostQueuedBytes = 8 * 1_024 * 1_024;
 
-/** Folders that a clone or its predecessor's removal left when it was killed. */
-function removeLeftovers(dataDir: string): void {
+const leftovers = ["clone", "old", "rewind"] as const;
+
+/** Folders that a clone, its predecessor's removal or a rewind left when it was killed. */
+export function removeLeftovers(dataDir: string): void {
   for (const entry of readdirSync(dirname(dataDir))) {
-    if (entry.startsWith(`${basename(dataDir)}.clone-`) || entry.startsWith(`${basename(dataDir)}.old-`))
+    if (leftovers.some((kind) => entry.startsWith(`${basename(dataDir)}.${kind}-`)))
       rmSync(join(dirname(dataDir), entry), { recursive: true, force: true });
   }
 }
@@ -182,7 +184,7 @@ async function synchronise(folder: string): Promise<void> {
   }
 }
 
-async function synchroniseFolder(folder: string): Promise<void> {
+export async function synchroniseFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");
   await handle.sync().finally(() => handle.close());
 }

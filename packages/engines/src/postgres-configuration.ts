@@ -141,11 +141,12 @@ export function synchronousStandbyNames(synchronous: SynchronousStandbys | undef
 /** Lies in the data folder, which is the working directory of every PostgreSQL process. */
 export const passwordFileName = "understudy.pgpass";
 
-const connectionValue = (value: string): string =>
+/** One value of a connection string. */
+export const connectionValue = (value: string): string =>
   `'${value.replaceAll("\\", "\\\\").replaceAll("'", String.raw`\'`)}'`;
 
 /** One line of libpq's password file. */
-export function passwordFileLine(replication: ReplicationOptions): string {
+export function passwordFileLine(replication: Pick<ReplicationOptions, "user" | "password" | "streaming">): string {
   const { user, password } = replication.streaming ?? replication;
   const field = (value: string) => value.replaceAll("\\", "\\\\").replaceAll(":", String.raw`\:`);
   return `*:*:*:${field(user)}:${field(password)}\n`;

@@ -43,9 +43,10 @@ import type { SpawnSpec } from "./spawn-spec.ts";
 import { canTraverse, unprivilegedUser, type RunAs } from "./unprivileged.ts";
 
 const settingsFile = "understudy.conf";
-const environment = { LC_ALL: "C", TZ: "UTC" };
+/** The whole environment of PostgreSQL's programs: their messages are read in English. */
+export const postgresEnvironment = { LC_ALL: "C", TZ: "UTC" };
 
-function giveTo(path: string, user: RunAs | undefined): void {
+export function giveTo(path: string, user: RunAs | undefined): void {
   if (user) chownSync(path, user.uid, user.gid);
 }
 
@@ -58,8 +59,8 @@ function giveFolderTo(folder: string, user: RunAs | undefined): void {
   chownSync(folder, user.uid, user.gid);
 }
 
-/** The folder as the server can name it. */
-const nameFor = (folder: string, user: RunAs | undefined): string =>
+/** The folder as the server can name it that works in it. */
+export const nameFor = (folder: string, user: RunAs | undefined): string =>
   canTraverse(folder, user) ? folder : "/proc/self/cwd";
 
 function write(path: string, text: string, user: RunAs | undefined): void {
@@ -95,6 +96,12 @@ export function promotePostgres(dataDir: string, postmaster: number): void {
   process.kill(postmaster, "SIGUSR1");
 }
 
+/** Before 17 there is no built-in locale provider; C sorts alike and knows upper and lower case of ASCII only. */
+async function majorVersion(program: string): Promise<number> {
+  const { stdout } = await promisify(execFile)(program, ["--version"], { env: postgresEnvironment });
+  return Number(/ (\d+)/.exec(stdout)?.[1] ?? 0);
+}
+
 /** Drafts of an initdb that was killed; nothing but their name tells them, and nobody else uses it. */
 function removeDrafts(dataDir: string): void {
   for (const entry of readdirSync(dirname(dataDir))) {
@@ -125,12 +132,11 @@ async function initialise(
       "--pwfile=../password",
       "--encoding=UTF8",
       "--locale=C",
-      "--locale-provider=builtin",
-      "--builtin-locale=C.UTF-8",
+      ...((await majorVersion(initdb)) >= 17 ? ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] : []),
     ];
     await promisify(execFile)(initdb, settings, {
       cwd: data,
-      env: environment,
+      env: postgresEnvironment,
       ...(user && { uid: user.uid, gid: user.gid }),
     });
     appendFileSync(join(data, "postgresql.conf"), `\ninclude '${settingsFile}'\n`);
@@ -165,7 +171,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<SpawnSp
   return {
     command: postgres,
     args: ["-D", nameFor(dataDir, user)],
-    env: environment,
+    env: postgresEnvironment,
     cwd: dataDir,
     ...user,
   };

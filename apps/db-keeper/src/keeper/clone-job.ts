@@ -1,5 +1,16 @@
-/** A clone that is under way beside the keeper's decisions: at most one, called off when another step is due. */
-import { cloneStandby, type PostgresAddress } from "@understudy/engines";
+/**
+ * A clone that is under way beside the keeper's decisions: at most one, called off when another step is due.
+ *
+ * A former primary's data is rewound instead, where there is pg_rewind and less is to be copied. Whoever decides need not
+ * know: both end with a standby of the same source, and a rewind that fails in any way is followed by the clone.
+ */
+import {
+  cloneStandby,
+  postgresBinaries,
+  rewindStandby,
+  type PostgresAddress,
+  type RewindStep,
+} from "@understudy/engines";
 import { type Log } from "@understudy/runtime";
 import type { Login } from "../postgres/sessions.ts";
 
@@ -7,6 +18,14 @@ export interface CloneTarget {
   readonly member: string;
   readonly dataDir: string;
   readonly login: Login;
+}
+
+export interface CloneSource {
+  readonly from: string;
+  readonly address: PostgresAddress;
+  readonly systemIdentifier: string | undefined;
+  /** The data that is there is whole, was this source's database's primary once and has parted since. */
+  readonly isFormerPrimary: boolean;
 }
 
 interface Job {
@@ -17,6 +36,7 @@ interface Job {
 
 export class CloneJob {
   #job: Job | undefined;
+  #rewind: RewindStep | undefined;
   #progress: { doneBytes: number; totalBytes: number } | undefined;
   #failures = 0;
 
@@ -30,6 +50,11 @@ export class CloneJob {
     return this.#job?.from;
   }
 
+  /** In a sentence, what it does beside copying everything; undefined for a plain clone. */
+  get note(): string | undefined {
+    return this.#rewind === undefined ? undefined : `rewinds to the history of ${this.from} (${this.#rewind})`;
+  }
+
   get progress(): { doneBytes: number; totalBytes: number } | undefined {
     return this.#progress;
   }
@@ -39,25 +64,12 @@ export class CloneJob {
     return this.#failures;
   }
 
-  start(from: string, address: PostgresAddress, systemIdentifier: string | undefined): void {
+  start(source: CloneSource): void {
+    const { from } = source;
     const abort = new AbortController();
-    const startedAt = performance.now();
-    const done = cloneStandby({
-      dataDir: this.target.dataDir,
-      from: address,
-      replication: this.target.login,
-      authority: this.target.login.authority,
-      label: this.target.member,
-      signal: abort.signal,
-      systemIdentifier,
-      onProgress: (doneBytes, totalBytes) => (this.#progress = { doneBytes, totalBytes }),
-    }).then(
+    const done = this.#copy(source, abort.signal).then(
       () => {
         this.#failures = 0;
-        this.log.info(
-          { from, bytes: this.#progress?.doneBytes, ms: Math.round(performance.now() - startedAt) },
-          "cloned",
-        );
       },
       (error: unknown) => {
         if (abort.signal.aborted) return;
@@ -71,6 +83,58 @@ export class CloneJob {
       this.#progress = undefined;
       this.onEnd();
     });
+  }
+
+  async #copy(source: CloneSource, signal: AbortSignal): Promise<void> {
+    if (source.isFormerPrimary && (await this.#isRewound(source, signal))) return;
+    signal.throwIfAborted();
+    const startedAt = performance.now();
+    await cloneStandby({
+      dataDir: this.target.dataDir,
+      from: source.address,
+      replication: this.target.login,
+      authority: this.target.login.authority,
+      label: this.target.member,
+      signal,
+      systemIdentifier: source.systemIdentifier,
+      onProgress: (doneBytes, totalBytes) => (this.#progress = { doneBytes, totalBytes }),
+    });
+    this.log.info(
+      { from: source.from, bytes: this.#progress?.doneBytes, ms: Math.round(performance.now() - startedAt) },
+      "cloned",
+    );
+  }
+
+  async #isRewound({ from, address }: CloneSource, signal: AbortSignal): Promise<boolean> {
+    if (postgresBinaries().rewind === undefined) return false;
+    const { member, dataDir, login } = this.target;
+    const startedAt = performance.now();
+    try {
+      const { copiedBytes, sourceBytes } = await rewindStandby({
+        dataDir,
+        from: address,
+        login,
+        authority: login.authority,
+        label: member,
+        signal,
+        onStep: (step) => {
+          this.#rewind = step;
+          this.log.info({ from, step }, "rewinding");
+        },
+        onProgress: (doneBytes, totalBytes) => (this.#progress = { doneBytes, totalBytes }),
+        onLine: (line) => this.log.info({ from }, line),
+      });
+      const ms = Math.round(performance.now() - startedAt);
+      this.log.info({ from, bytes: copiedBytes, ofBytes: sourceBytes, ms }, "rewound");
+      return true;
+    } catch (error) {
+      if (!signal.aborted)
+        this.log.warn({ from, reason: (error as Error).message }, "not rewound, so it is cloned");
+      return false;
+    } finally {
+      this.#rewind = undefined;
+      this.#progress = undefined;
+    }
   }
 
   /** Resolves when nothing of it works any more. */

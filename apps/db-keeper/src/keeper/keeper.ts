@@ -437,7 +437,11 @@ export class Keeper {
     if (clone.failures > 0) await pause(failedAgainMs[Math.min(clone.failures, failedAgainMs.length) - 1] ?? 0);
     this.#comparison = undefined;
     log.info({ from, why }, "cloning");
-    clone.start(from, address, this.entry?.systemIdentifier);
+    const { data } = instance;
+    const systemIdentifier = this.entry?.systemIdentifier;
+    const isFormerPrimary =
+      data.kind === "present" && !data.isStandby && data.systemIdentifier === systemIdentifier;
+    clone.start({ from, address, systemIdentifier, isFormerPrimary });
   }
 
   async #compareHistory(to: string): Promise<void> {

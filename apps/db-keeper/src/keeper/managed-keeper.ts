@@ -160,7 +160,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
       isCloning: this.#clone.from !== undefined,
       cloning: this.#clone.progress,
       isInitialising: this.#keeper.why === "initialise",
-      why: this.#keeper.why,
+      why: this.#clone.note ?? this.#keeper.why,
     });
   }
 

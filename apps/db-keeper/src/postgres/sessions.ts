@@ -29,9 +29,14 @@ export function session(address: PostgresAddress, login: Login, timeoutMs: numbe
     application_name: "understudy-keeper",
     connectionTimeoutMillis: timeoutMs,
     // The keeper waits for no standby, and no time-out of an operator's may end its questions.
-    options: "-c synchronous_commit=local -c statement_timeout=0 -c transaction_timeout=0 -c idle_session_timeout=0",
+    options: "-c synchronous_commit=local -c statement_timeout=0 -c idle_session_timeout=0",
   });
   client.on("error", () => undefined);
+  // A server that does not know the setting (before 17) would refuse the connection for it. First in the client's queue.
+  client.connection.on("parameterStatus", ({ parameterName, parameterValue }) => {
+    if (parameterName !== "server_version" || Number.parseInt(parameterValue, 10) < 17) return;
+    client.once("connect", () => client.query("SET transaction_timeout = 0").catch(() => undefined));
+  });
   return client;
 }
 
