@@ -113,8 +113,10 @@ function sourceOf({ from, login, authority, label }: RewindOptions, draft: strin
     .join(" ");
 }
 
-/** Bytes of the source's databases. */
-async function prepareSource({ from, login, authority, label, signal }: RewindOptions): Promise<number> {
+async function askSource<Answer>(
+  { from, login, authority, label, signal }: RewindOptions,
+  ask: (client: pg.Client) => Promise<Answer>,
+): Promise<Answer> {
   const client = new pg.Client({
     ...from,
     ...login,
@@ -131,17 +133,31 @@ async function prepareSource({ from, login, authority, label, signal }: RewindOp
     signal.throwIfAborted();
     signal.addEventListener("abort", stop, { once: true });
     await client.connect();
-    const { rows } = await client.query<{ recovering: boolean; bytes: string }>(
-      "SELECT pg_is_in_recovery() AS recovering, sum(pg_database_size(oid)) AS bytes FROM pg_database",
-    );
-    if (rows[0]?.recovering !== false) throw new Error(`${from.host}:${from.port} is no primary.`);
-    // pg_rewind reads the timeline from the control file, where the old one stands until a checkpoint after the promotion.
-    await client.query("CHECKPOINT");
-    return Number(rows[0].bytes);
+    return await ask(client);
   } finally {
     signal.removeEventListener("abort", stop);
     client.connection.stream.destroy();
   }
+}
+
+/** Bytes of the source's databases. */
+async function prepareSource(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ recovering: boolean; bytes: string }>(
+    "SELECT pg_is_in_recovery() AS recovering, sum(pg_database_size(oid)) AS bytes FROM pg_database",
+  );
+  if (rows[0]?.recovering !== false) throw new Error("The source is no primary.");
+  // pg_rewind reads the timeline from the control file, where the old one stands until a checkpoint after the promotion.
+  await client.query("CHECKPOINT");
+  return Number(rows[0].bytes);
+}
+
+/** pg_rewind does not ask whether the log is there with which its standby would become consistent. */
+async function hasLogFrom(client: pg.Client, position: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    "SELECT FROM pg_ls_waldir() WHERE substr(name, 9) = substr(pg_walfile_name($1::pg_lsn), 9)",
+    [position],
+  );
+  return rowCount !== 0;
 }
 
 /** The end of an instance that was killed. */
@@ -177,7 +193,11 @@ async function plan(dataDir: string, rewind: string, draft: string, options: Rew
       heard.abort();
     },
   });
-  if (copyBytes === undefined) throw new Error(`pg_rewind would not copy anything: ${lines.join("; ")}`);
+  const [, position] = /last common checkpoint at ([0-9A-F]+\/[0-9A-F]+)/.exec(lines.join("\n")) ?? [];
+  if (copyBytes === undefined || position === undefined)
+    throw new Error(`pg_rewind would not copy anything: ${lines.join("; ")}`);
+  if (!(await askSource(options, (client) => hasLogFrom(client, position))))
+    throw new Error(`The source no longer has the log from ${position} on.`);
   return copyBytes;
 }
 
@@ -226,7 +246,7 @@ export async function rewindStandby(options: RewindOptions): Promise<Rewound> {
     giveTo(draft, user);
     put(join(draft, passwordFile), passwordFileLine(options.login));
     if (options.authority !== undefined) put(join(draft, authorityFile), options.authority);
-    const sourceBytes = await prepareSource(options);
+    const sourceBytes = await askSource(options, prepareSource);
     await recover(dataDir, binaries, options);
     const copyBytes = await plan(dataDir, rewind, draft, options);
     if (copyBytes >= sourceBytes)

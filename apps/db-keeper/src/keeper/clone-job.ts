@@ -128,8 +128,7 @@ export class CloneJob {
       this.log.info({ from, bytes: copiedBytes, ofBytes: sourceBytes, ms }, "rewound");
       return true;
     } catch (error) {
-      if (!signal.aborted)
-        this.log.warn({ from, reason: (error as Error).message }, "not rewound, so it is cloned");
+      if (!signal.aborted) this.log.warn({ from, reason: (error as Error).message }, "not rewound, so it is cloned");
       return false;
     } finally {
       this.#rewind = undefined;

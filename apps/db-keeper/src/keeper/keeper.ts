@@ -439,8 +439,7 @@ export class Keeper {
     log.info({ from, why }, "cloning");
     const { data } = instance;
     const systemIdentifier = this.entry?.systemIdentifier;
-    const isFormerPrimary =
-      data.kind === "present" && !data.isStandby && data.systemIdentifier === systemIdentifier;
+    const isFormerPrimary = data.kind === "present" && !data.isStandby && data.systemIdentifier === systemIdentifier;
     clone.start({ from, address, systemIdentifier, isFormerPrimary });
   }
 

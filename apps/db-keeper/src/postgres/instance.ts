@@ -61,6 +61,10 @@ interface InstanceEvents {
 }
 
 export const nobody: SynchronousStandbys = { count: 0, standbys: [] };
+// Answers to those who try while it starts, every 20 ms among them its keeper, tell nothing.
+const isRefusalAtStart =
+  /the database system is (starting up|not yet accepting)|recovery state has not been yet reached/;
+const isLogGone = /requested WAL segment \S+ has already been removed/;
 const fastStopMs = 8_000;
 const proofMs = 5_000;
 const stopReceivingMs = 900;
@@ -255,9 +259,11 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     const process = EngineProcess.start(member, spec, {
       stopSignal: "SIGINT",
       stopTimeoutMs: fastStopMs,
-      // Its answers to those who try while it starts, every 20 ms among them its keeper, tell nothing.
-      onLine: (line) =>
-        this.log[line.includes("the database system is starting up") ? "trace" : "info"]({ postgres: member }, line),
+      onLine: (line) => {
+        this.log[isRefusalAtStart.test(line) ? "trace" : "info"]({ postgres: member }, line);
+        // Rewound data needs its primary's log to become consistent. It would wait for ever: a start that failed.
+        if (life.role === "standby" && !life.isAnswering && isLogGone.test(line)) void life.process.kill();
+      },
     });
     const { pid } = process;
     if (pid !== undefined) this.#reaper.watch(pid);
