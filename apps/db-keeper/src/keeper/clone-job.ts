@@ -19,6 +19,8 @@ export class CloneJob {
   #job: Job | undefined;
   #progress: { doneBytes: number; totalBytes: number } | undefined;
   #failures = 0;
+  /** Why the last clone failed. */
+  #said: string | undefined;
 
   constructor(
     private readonly target: CloneTarget,
@@ -54,6 +56,7 @@ export class CloneJob {
     }).then(
       () => {
         this.#failures = 0;
+        this.#said = undefined;
         this.log.info(
           { from, bytes: this.#progress?.doneBytes, ms: Math.round(performance.now() - startedAt) },
           "cloned",
@@ -62,7 +65,10 @@ export class CloneJob {
       (error: unknown) => {
         if (abort.signal.aborted) return;
         this.#failures += 1;
-        this.log.warn({ from, reason: (error as Error).message }, "the clone failed");
+        // Tried again and again: each reason is said once in a row.
+        const reason = (error as Error).message;
+        this.log[reason === this.#said ? "debug" : "warn"]({ from, reason }, "the clone failed");
+        this.#said = reason;
       },
     );
     this.#job = { from, abort, done };
