@@ -3,7 +3,15 @@ import { createLog, createPool, Identity, pause, type FailoverPool } from "@unde
 import { secretFile, setUpSecrets, type KeptSecrets } from "@understudy/secrets";
 import { eventually, temporaryFolder, type TemporaryFolder } from "@understudy/testkit";
 import pg from "pg";
-import { database, KeeperCluster, password, slowMs, tlsVariables, type Machine, type TlsFiles } from "./keeper-cluster.ts";
+import {
+  database,
+  KeeperCluster,
+  password,
+  slowMs,
+  tlsVariables,
+  type Machine,
+  type TlsFiles,
+} from "./keeper-cluster.ts";
 
 const identity = new Identity({
   kind: "db-pool",
@@ -86,34 +94,36 @@ describe("a database that speaks TLS only", () => {
       "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
     );
     expect(rows).toEqual([{ version: "TLSv1.3" }]);
-    const streams = await cluster.query(
-      "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_replication r ON r.pid = s.pid",
-    );
+    const streams = await cluster.query("SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_replication r ON r.pid = s.pid");
     expect(streams).toEqual([{ ssl: true }]);
   });
 
-  it("is refused by a standby that believes another authority, whose own log stays short; given the right one, it follows", async () => {
-    const standby = await cluster.standby();
-    const { member: primary } = await cluster.primary();
-    const restart = async (machine: Machine, files: TlsFiles) => {
-      await machine.keeper.kill();
-      return cluster.launch(machine, tlsVariables(files));
-    };
-    const keeper = await restart(standby, filesOf(other, standby.member));
-    await cluster.protected(primary, 1);
-    await cluster.query("INSERT INTO written (key) VALUES (4711)");
-    await pause(5_000);
-    expect(await cluster.query("SELECT 1 FROM pg_stat_replication")).toEqual([]);
-    expect((await cluster.protected(primary, 1)).content.inSync).toEqual([primary]);
-    // Logged, and not at each of its attempts.
-    const warnings = keeper.log.filter(({ level = 0 }) => level >= 40);
-    expect(warnings.length).toBeLessThan(6);
+  it(
+    "is refused by a standby that believes another authority, whose own log stays short; given the right one, it follows",
+    async () => {
+      const standby = await cluster.standby();
+      const { member: primary } = await cluster.primary();
+      const restart = async (machine: Machine, files: TlsFiles) => {
+        await machine.keeper.kill();
+        return cluster.launch(machine, tlsVariables(files));
+      };
+      const keeper = await restart(standby, filesOf(other, standby.member));
+      await cluster.protected(primary, 1);
+      await cluster.query("INSERT INTO written (key) VALUES (4711)");
+      await pause(5_000);
+      expect(await cluster.query("SELECT 1 FROM pg_stat_replication")).toEqual([]);
+      expect((await cluster.protected(primary, 1)).content.inSync).toEqual([primary]);
+      // Logged, and not at each of its attempts.
+      const warnings = keeper.log.filter(({ level = 0 }) => level >= 40);
+      expect(warnings.length).toBeLessThan(6);
 
-    await restart(standby, filesOf(own, standby.member));
-    await cluster.protected(primary, 2);
-    await eventually(
-      async () => (await cluster.query("SELECT 1 FROM written WHERE key = 4711", standby.member)).length === 1,
-      { withinMs: slowMs, describe: "the standby has what it missed" },
-    );
-  }, 3 * slowMs);
+      await restart(standby, filesOf(own, standby.member));
+      await cluster.protected(primary, 2);
+      await eventually(
+        async () => (await cluster.query("SELECT 1 FROM written WHERE key = 4711", standby.member)).length === 1,
+        { withinMs: slowMs, describe: "the standby has what it missed" },
+      );
+    },
+    3 * slowMs,
+  );
 });

@@ -58,7 +58,12 @@ const between = (next: z.ZodType) => ({
 
 describe("what does not go together between versions", () => {
   it("is nothing when a field is added that may be absent", () => {
-    const next = z.object({ id: z.uuid(), positions: z.array(position), note: z.string().optional(), by: z.int().optional() });
+    const next = z.object({
+      id: z.uuid(),
+      positions: z.array(position),
+      note: z.string().optional(),
+      by: z.int().optional(),
+    });
     expect(between(next)).toEqual({ read: [], written: [] });
     expect(closedToMore("order", form(next))).toEqual([]);
   });
@@ -83,7 +88,9 @@ describe("what does not go together between versions", () => {
 
   it("is a value that only one of them knows", () => {
     const of = (...states: [string, ...string[]]) =>
-      between(z.object({ id: z.uuid(), positions: z.array(z.object({ item: z.int(), state: z.enum(states).optional() })) }));
+      between(
+        z.object({ id: z.uuid(), positions: z.array(z.object({ item: z.int(), state: z.enum(states).optional() })) }),
+      );
     expect(of("open").read).toEqual([
       expect.stringMatching(/^order, request as 1\.0\.0 sends it, is refused today: positions\.1\.state: Invalid/),
     ]);

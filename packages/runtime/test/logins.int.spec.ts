@@ -143,7 +143,8 @@ describe("the owner's and the application's login", () => {
     for (const { client } of sessions) await client.connect();
     const [lost, other] = sessions;
     const end = async (session: string) =>
-      (await pool.query<{ ended: number }>("SELECT understudy.end_preparations($1) AS ended", [session])).rows[0]?.ended;
+      (await pool.query<{ ended: number }>("SELECT understudy.end_preparations($1) AS ended", [session])).rows[0]
+        ?.ended;
     expect(await end("understudy:app-server-z:0")).toBe(0);
     expect(await end("psql")).toBe(0);
     expect(await end(preparing)).toBe(1);
@@ -154,7 +155,9 @@ describe("the owner's and the application's login", () => {
 
   it("are one where nobody names an owner", async () => {
     const { owner: _none, ...one } = { ...database, url: server.url, password: server.password };
-    const { rows } = await withOwner(one, identity, options, log, (owner) => owner.query("SELECT current_user AS login"));
+    const { rows } = await withOwner(one, identity, options, log, (owner) =>
+      owner.query("SELECT current_user AS login"),
+    );
     expect(rows).toEqual([{ login: "postgres" }]);
   });
 });

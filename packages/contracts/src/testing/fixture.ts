@@ -37,7 +37,10 @@ export function fixtureOf(contract: string, { subject, parts }: WireForms): Fixt
 export function unreadable(version: string, fixture: Fixture, today: WireForms | undefined): string[] {
   const { contract, subject } = fixture;
   if (today === undefined) return [`${contract}: ${version} still sends it, and today there is no such contract`];
-  const moved = subject === today.subject ? [] : [`${contract}: ${version} uses the subject ${subject}, today it is ${today.subject}`];
+  const moved =
+    subject === today.subject
+      ? []
+      : [`${contract}: ${version} uses the subject ${subject}, today it is ${today.subject}`];
   return [
     ...moved,
     ...Object.entries(fixture.parts).flatMap(([part, { messages }]) => {

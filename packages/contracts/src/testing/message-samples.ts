@@ -117,7 +117,10 @@ export function withUnknownFields(description: Description, message: unknown): u
   const of = (key: string): Description =>
     properties?.[key] ?? (typeof additionalProperties === "object" ? additionalProperties : {});
   const fields = Object.entries(message).map(([key, value]) => [key, withUnknownFields(of(key), value)] as const);
-  return { ...Object.fromEntries(fields), ...(properties !== undefined && { [unknownField]: { by: "a newer version" } }) };
+  return {
+    ...Object.fromEntries(fields),
+    ...(properties !== undefined && { [unknownField]: { by: "a newer version" } }),
+  };
 }
 
 /** What reads messages of that description. */

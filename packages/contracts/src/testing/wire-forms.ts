@@ -29,11 +29,13 @@ const stored: Readonly<Record<string, z.ZodType>> = {
 
 /** By the name under which `contracts` exports them. */
 export const wireForms: ReadonlyMap<string, WireForms> = new Map<string, WireForms>([
-  ...Object.entries(contracts as Readonly<Record<string, unknown>>).flatMap(([name, contract]): [string, WireForms][] => {
-    if (!isContract(contract)) return [];
-    const parts: Record<string, z.ZodType> =
-      "event" in contract ? { event: contract.event } : { request: contract.request, reply: contract.reply };
-    return [[name, { subject: contract.subject, parts }]];
-  }),
+  ...Object.entries(contracts as Readonly<Record<string, unknown>>).flatMap(
+    ([name, contract]): [string, WireForms][] => {
+      if (!isContract(contract)) return [];
+      const parts: Record<string, z.ZodType> =
+        "event" in contract ? { event: contract.event } : { request: contract.request, reply: contract.reply };
+      return [[name, { subject: contract.subject, parts }]];
+    },
+  ),
   ...Object.entries(stored).map(([name, form]): [string, WireForms] => [name, { parts: { stored: form } }]),
 ]);
