@@ -1,4 +1,5 @@
 import { notTakenHeader } from "@understudy/contracts";
+import { pause } from "@understudy/runtime";
 import { eventually, ServiceProcess } from "@understudy/testkit";
 import { Stage, type StagedServer } from "./stage.ts";
 
@@ -69,6 +70,22 @@ describe("an app server that starts", () => {
     await stage.database.query(`CREATE DATABASE ${name} TEMPLATE template0`);
     await stage.accept(server.ref, stage.postgres.pool({ database: name }));
     await server.serves();
+  });
+
+  it("says once that its database refuses its password, asks ever less often, and serves when it is let in", async () => {
+    (await stage.leader()).lead();
+    const { url } = stage.postgres;
+    await stage.database.query("CREATE ROLE locked_out LOGIN SUPERUSER PASSWORD 'another one'");
+    const server = await stage.appServer({ UNDERSTUDY_DATABASE_URL: url.replace("postgres@", "locked_out@") });
+    const said = "the applications cannot be prepared yet";
+    await server.logged(said);
+    await pause(3_000);
+    const lines = server.service.log.filter(({ msg }) => msg === said);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.["reason"]).toMatch(/password authentication failed for user "locked_out"/);
+    expect(server.service.output).not.toContain(stage.postgres.password);
+    await stage.database.query(`ALTER ROLE locked_out PASSWORD '${stage.postgres.password}'`);
+    await server.serves(30_000);
   });
 
   it("hosts the order entry", async () => {

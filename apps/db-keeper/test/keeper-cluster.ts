@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import pg from "pg";
 import {
   databaseHistoryEntry,
@@ -29,7 +29,7 @@ import {
 } from "@understudy/testkit";
 import { Writer } from "./writer.ts";
 
-const password = "not-a-secret";
+export const password = "not-a-secret";
 export const database = "shop";
 // Two cores may be busy with much else.
 export const slowMs = 60_000;
@@ -39,11 +39,25 @@ export interface KeeperClusterOptions {
   readonly natsNodes?: number;
   readonly policy?: DatabaseEntry["policy"];
   readonly variables?: Readonly<Record<string, string>>;
+  /** Certificate and key of a member, and whom to believe: paths of files. Without TLS when omitted. */
+  readonly tls?: (member: string) => TlsFiles;
   /** Where each member's data folder is made, in their order; in a temporary folder when omitted. */
   readonly dataFolders?: readonly string[];
   /** PEM of whom clients believe; PostgreSQL speaks TLS then, as `variables` say. */
   readonly authority?: string;
 }
+
+export interface TlsFiles {
+  readonly certificate: string;
+  readonly key: string;
+  readonly authority: string;
+}
+
+export const tlsVariables = ({ certificate, key, authority }: TlsFiles): Record<string, string> => ({
+  UNDERSTUDY_POSTGRES_CERTIFICATE_FILE: certificate,
+  UNDERSTUDY_POSTGRES_KEY_FILE: key,
+  UNDERSTUDY_DATABASE_CA_FILE: authority,
+});
 
 export interface Machine {
   readonly member: string;
@@ -131,6 +145,7 @@ export class KeeperCluster {
           .join(","),
         UNDERSTUDY_POSTGRES_DATA_DIR: machine.dataDir,
         UNDERSTUDY_DATABASE_PASSWORD_FILE: this.passwordFile,
+        ...(this.options.tls && tlsVariables(this.options.tls(machine.member))),
         ...this.options.variables,
         ...variables,
       },
@@ -204,13 +219,15 @@ export class KeeperCluster {
 
   /** One statement on the primary, or on `member`. */
   async query<Row extends pg.QueryResultRow>(text: string, member?: string): Promise<Row[]> {
-    const { port } = member === undefined ? await this.primary() : this.machine(member);
+    const { port, member: asked } = member === undefined ? await this.primary() : this.machine(member);
+    const tls = this.options.tls?.(asked);
     const client = new pg.Client({
       host: "127.0.0.1",
       port,
       user: "postgres",
       password,
       database,
+      ...(tls && { ssl: { ca: readFileSync(tls.authority, "utf8") } }),
       connectionTimeoutMillis: 5_000,
       query_timeout: slowMs,
       ...(this.options.authority !== undefined && { ssl: { ca: this.options.authority } }),

@@ -14,11 +14,13 @@ import { Elector, LeadershipHooks, NatsLeaseStore, standardTiming } from "@under
 import {
   createPool,
   databaseAddress,
+  databaseSettings,
   NatsConnections,
   NatsWakeUp,
   PoolWire,
   SettingsWatch,
   Shutdown,
+  withOwner,
   workQueueSchema,
   type ServiceContext,
 } from "@understudy/runtime";
@@ -108,26 +110,17 @@ export class MessageServerModule {
         {
           provide: LeaderDatabase,
           useFactory: () => {
-            const url = configuration.UNDERSTUDY_DATABASE_URL;
-            const wire = new PoolWire(nats, identity, databaseAddress(url).database);
+            const given = databaseSettings(configuration);
+            const wire = new PoolWire(nats, identity, databaseAddress(given.url).database);
             wire.start();
-            const pool = createPool(
-              {
-                url,
-                password: configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
-                authority: configuration.UNDERSTUDY_DATABASE_CA_FILE,
-                connections: Math.min(4, configuration.UNDERSTUDY_DATABASE_CONNECTIONS),
-                wire,
-              },
-              identity,
-              { assertsStanding: false, holdMaxMs: holdForDatabaseMs },
-              log,
-            );
+            const database = { ...given, connections: Math.min(4, given.connections), wire };
+            const options = { assertsStanding: false, holdMaxMs: holdForDatabaseMs };
+            const pool = createPool(database, identity, options, log);
             shutdown.on("close-pools", "database", async () => {
               wire.stop();
               await pool.end();
             });
-            return new LeaderDatabase(pool, log);
+            return new LeaderDatabase(pool, (install) => withOwner(database, identity, options, log, install), log);
           },
         },
         {

@@ -35,7 +35,7 @@ export class MessageServerCluster {
     const cluster = new MessageServerCluster(nats, postgres, await nats.connect("test"));
     try {
       await Promise.all(servers.map((letter) => cluster.startServer(letter)));
-      await cluster.leader();
+      if (servers.length > 0) await cluster.leader();
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -66,6 +66,11 @@ export class MessageServerCluster {
     });
     this.servers.set(id, process_);
     return process_;
+  }
+
+  /** A path that is removed with the cluster. */
+  file(name: string): string {
+    return join(this.#folder, name);
   }
 
   server(id: string): ServiceProcess {

@@ -23,7 +23,7 @@ import {
   type OrderLoadReport,
   type Violation,
 } from "@understudy/order-entry/testing";
-import { call, createLog, createPool, Identity, pause, type FailoverPool } from "@understudy/runtime";
+import { call, createLog, createPool, Identity, ownerSettings, pause, type FailoverPool } from "@understudy/runtime";
 import { eventually } from "@understudy/testkit";
 import { BankLoad, type BankReport } from "./bank-load.ts";
 import { parseFault, type Fault } from "./faults.ts";
@@ -217,10 +217,9 @@ export class Campaign {
 
   /** As a service on machine C has it: through the links, so that cuts reach it. */
   #pool(): FailoverPool {
-    const view = this.cluster.plan.views["machine-c"] ?? Object.values(this.cluster.plan.views)[0];
-    const password = new URL(this.cluster.databaseInstances[0]?.url ?? "").password;
     return createPool(
-      { url: view?.databaseUrl ?? "", password, authority: this.cluster.authority, connections: this.options.clients },
+      // As the owner: the load makes tables of its own.
+      ownerSettings(this.cluster.databaseSettings("machine-c", this.options.clients)),
       new Identity({ kind: "db-pool", id: "drill", cluster: "understudy", site: "site-1", machine: "machine-c" }),
       { assertsStanding: false },
       createLog("silent", "json", {}),

@@ -342,10 +342,8 @@ export class QueueCampaign {
 
 /** As a service on machine C has it, through the links. */
 function poolOf(cluster: LocalCluster): FailoverPool {
-  const view = cluster.plan.views["machine-c"] ?? Object.values(cluster.plan.views)[0];
-  const password = new URL(cluster.databaseInstances[0]?.url ?? "").password;
   return createPool(
-    { url: view?.databaseUrl ?? "", password, authority: cluster.authority, connections: 4 },
+    cluster.databaseSettings("machine-c", 4),
     new Identity({ kind: "db-pool", id: "drill", cluster: "understudy", site: "site-1", machine: "machine-c" }),
     { assertsStanding: false, holdMaxMs: 60_000 },
     createLog("silent", "json", {}),

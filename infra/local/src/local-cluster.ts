@@ -23,6 +23,7 @@ import {
   type RunFile,
 } from "@understudy/contracts";
 import { freePorts, natsServerBinary, postgresBinaries, Reaper } from "@understudy/engines";
+import type { DatabaseSettings } from "@understudy/runtime";
 import { CallerError, OperationalError } from "@understudy/runtime/errors";
 import type { NatsLogin } from "@understudy/runtime/nats-login";
 import { pause } from "@understudy/runtime/wait";
@@ -132,7 +133,6 @@ export class LocalCluster {
           watchedDir: folder.data,
           secretsFolder: folder.secrets,
           isEncrypted: options.isEncrypted ?? false,
-          databaseUser: ownerRole,
           applications: ["@understudy/order-entry"],
           orderEntryScale: options.orderEntryScale ?? 1,
           stopTimeoutMs: options.stopTimeoutMs ?? 10_000,
@@ -255,16 +255,30 @@ export class LocalCluster {
     const { authority } = this;
     return { seed: this.secrets.seed(user).trim(), inboxPrefix: inboxOf(user), ...(authority && { authority }) };
   }
-  /** All instances in libpq's form for several hosts, with the password. */
+  /** All instances in libpq's form for several hosts, as the schema's owner, with the password. */
   get databaseUrl(): string {
     if (this.plan.postgres.length === 0) throw new OperationalError("unavailable", "This layout has no database.");
     return databaseUrl(this.plan, this.secrets.password("owner").trim());
+  }
+  /** As an app server on `machine` (the first one, where there is none of that name) has it, through the links. */
+  databaseSettings(machine: string, connections: number): DatabaseSettings {
+    const { views } = this.plan;
+    const url = (views[machine] ?? Object.values(views)[0])?.databaseUrl;
+    if (url === undefined) throw new OperationalError("unavailable", "This layout has no database.");
+    const password = (role: "owner" | "application") => this.secrets.password(role).trim();
+    return {
+      url,
+      password: password("application"),
+      owner: { user: ownerRole, password: password("owner") },
+      authority: this.authority,
+      connections,
+    };
   }
   /** PEM of whom to believe that it is NATS or the database; undefined where they do not speak TLS. */
   get authority(): string | undefined {
     return this.plan.settings.isEncrypted ? this.secrets.authorities : undefined;
   }
-  /** Each instance by itself, with the password. */
+  /** Each instance by itself, as the schema's owner, with the password. */
   get databaseInstances(): readonly { readonly id: string; readonly url: string }[] {
     return databaseUrls(this.plan, this.secrets.password("owner").trim());
   }

@@ -6,7 +6,6 @@ const settings = {
   site: "site-1",
   secretsFolder: "/secrets",
   database: "understudy",
-  databaseUser: "postgres",
   isEncrypted: true,
   applications: ["@understudy/order-entry"],
   orderEntryScale: 2,
@@ -110,11 +109,14 @@ describe("the plan of the standard cluster", () => {
 
   it("holds no password, only where it stands", () => {
     expect(environmentOf("app-server-b")["UNDERSTUDY_DATABASE_PASSWORD_FILE"]).toBe(
+      "/secrets/for/app-server/application.password",
+    );
+    expect(environmentOf("app-server-b")["UNDERSTUDY_OWNER_PASSWORD_FILE"]).toBe(
       "/secrets/for/app-server/owner.password",
     );
     expect(environmentOf("app-server-b")["UNDERSTUDY_DATABASE_URL"]).toBe(
       // Its own machine's instance first, directly; the other one through a link.
-      `postgres://postgres@127.0.0.1:${standard.ports.get("postgres-b/sql")},127.0.0.1:${standard.ports.get("machine-b>postgres-a/sql")}/understudy?instances=postgres-b,postgres-a`,
+      `postgres://understudy_application@127.0.0.1:${standard.ports.get("postgres-b/sql")},127.0.0.1:${standard.ports.get("machine-b>postgres-a/sql")}/understudy?instances=postgres-b,postgres-a`,
     );
   });
 

@@ -8,7 +8,7 @@
  * - The plan is JSON without secrets (paths of their files only): the dev runner gets it from the control socket.
  */
 import { join } from "node:path";
-import type { ServiceKind } from "@understudy/contracts";
+import { applicationRole, type ServiceKind } from "@understudy/contracts";
 import { processId, type Layout } from "./layout.ts";
 import { serviceEnvironment, type ClusterSettings, type MachineView } from "./service-environment.ts";
 
@@ -212,5 +212,5 @@ const databaseUrl = (
 ): string => {
   const hosts = members.map(({ port }) => `${host}:${port}`).join(",");
   const instances = members.map(({ id }) => id).join(",");
-  return `postgres://${settings.databaseUser}@${hosts}/${settings.database}?instances=${instances}`;
+  return `postgres://${applicationRole}@${hosts}/${settings.database}?instances=${instances}`;
 };

@@ -25,7 +25,6 @@ describe("programs", () => {
         secretsFolder: "/s",
         isEncrypted: true,
         database: "d",
-        databaseUser: "p",
         applications: [],
         orderEntryScale: 1,
         watchedDir: "/data",

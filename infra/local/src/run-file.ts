@@ -1,6 +1,6 @@
 /** `.understudy/run.json`: what runs, for scripts. Whoever reads it finds it whole (written aside, then renamed). */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
-import type { RunFile } from "@understudy/contracts";
+import { ownerRole, type RunFile } from "@understudy/contracts";
 import { secretFile } from "@understudy/secrets/paths";
 import { host, type ClusterPlan } from "./plan.ts";
 import type { ProcessState } from "./supervised.ts";
@@ -32,14 +32,14 @@ const tlsOf = (settings: ClusterPlan["settings"]): string =>
 export const databaseUrls = ({ postgres, settings }: ClusterPlan, password: string): { id: string; url: string }[] =>
   postgres.map(({ id, port }) => ({
     id,
-    url: `postgres://${settings.databaseUser}:${password}@${host}:${port}/${settings.database}?${tlsOf(settings)}`,
+    url: `postgres://${ownerRole}:${password}@${host}:${port}/${settings.database}?${tlsOf(settings)}`,
   }));
 
 /** All of them in one, as a failover-pool takes it; with the password. */
 export const databaseUrl = ({ postgres, settings }: ClusterPlan, password: string): string => {
   const hosts = postgres.map(({ port }) => `${host}:${port}`).join(",");
   const instances = postgres.map(({ id }) => id).join(",");
-  return `postgres://${settings.databaseUser}:${password}@${hosts}/${settings.database}?instances=${instances}&${tlsOf(settings)}`;
+  return `postgres://${ownerRole}:${password}@${hosts}/${settings.database}?instances=${instances}&${tlsOf(settings)}`;
 };
 
 export function describeRun({ plan, supervisor, url, ...facts }: RunFacts): RunFile {

@@ -2,7 +2,7 @@
  * The `UNDERSTUDY_*` variables of one service on one machine: exactly what it knows, since a service refuses to start
  * with a variable that it does not know.
  */
-import { applicationRole, type ServiceKind } from "@understudy/contracts";
+import type { ServiceKind } from "@understudy/contracts";
 import { CallerError } from "@understudy/runtime/errors";
 import { secretFile } from "@understudy/secrets/paths";
 
@@ -15,7 +15,6 @@ export interface ClusterSettings {
   /** Whether NATS and PostgreSQL speak TLS; certificates are made in any case. */
   readonly isEncrypted: boolean;
   readonly database: string;
-  readonly databaseUser: string;
   /** Packages with a business application, which every app server hosts. */
   readonly applications: readonly string[];
   readonly orderEntryScale: number;
@@ -30,7 +29,7 @@ export interface MachineView {
   readonly machine: string;
   readonly natsNode?: string;
   readonly natsServers: readonly string[];
-  /** All instances of the database, the one on the own machine first. */
+  /** All instances of the database, the one on the own machine first, for those who serve. */
   readonly databaseUrl?: string;
   /** host:port by PostgreSQL instance; in the same order on all machines: the first one initialises the database. */
   readonly databaseMembers: Readonly<Record<string, string>>;
@@ -75,9 +74,11 @@ export function serviceEnvironment(
 function ownVariables(settings: ClusterSettings, view: MachineView, place: ServicePlace): Record<string, string> {
   const http = { UNDERSTUDY_HTTP_PORT: String(place.httpPort ?? 0) };
   const authority = secretFile(settings.secretsFolder, place.kind, "ca.crt");
+  const password = (role: string) => secretFile(settings.secretsFolder, place.kind, `${role}.password`);
   const database = {
     UNDERSTUDY_DATABASE_URL: view.databaseUrl ?? "",
-    UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFile(settings.secretsFolder, place.kind, "owner.password"),
+    UNDERSTUDY_DATABASE_PASSWORD_FILE: password("application"),
+    UNDERSTUDY_OWNER_PASSWORD_FILE: password("owner"),
     ...(settings.isEncrypted && { UNDERSTUDY_DATABASE_CA_FILE: authority }),
   };
   switch (place.kind) {
@@ -98,8 +99,8 @@ function ownVariables(settings: ClusterSettings, view: MachineView, place: Servi
         UNDERSTUDY_DATABASES: JSON.stringify([
           {
             name: settings.database,
-            url: view.databaseUrl?.replace(`//${settings.databaseUser}@`, `//${applicationRole}@`),
-            passwordFile: secretFile(settings.secretsFolder, place.kind, "application.password"),
+            url: view.databaseUrl,
+            passwordFile: password("application"),
             ...(settings.isEncrypted && { caFile: authority }),
           },
         ]),

@@ -1,7 +1,7 @@
 import { loginOptions } from "@understudy/runtime/nats-login";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { databaseStatus, type DatabaseTopology } from "@understudy/contracts";
-import { call, createLog, createPool, Identity, type FailoverPool } from "@understudy/runtime";
+import { call, createLog, createPool, Identity, ownerSettings, type FailoverPool } from "@understudy/runtime";
 import { eventually, temporaryFolder, type TemporaryFolder } from "@understudy/testkit";
 import { LocalCluster } from "../src/local-cluster.ts";
 import { birthOf } from "../src/process-birth.ts";
@@ -31,12 +31,7 @@ describe("the database of a local cluster", () => {
       reconnectTimeWait: 100,
     });
     pool = createPool(
-      {
-        url: cluster.plan.views["machine-c"]?.databaseUrl ?? "",
-        password: new URL(cluster.databaseInstances[0]?.url ?? "").password,
-        authority: cluster.authority,
-        connections: 4,
-      },
+      ownerSettings(cluster.databaseSettings("machine-c", 4)),
       new Identity({ kind: "db-pool", id: "test", cluster: "understudy", site: "site-1", machine: "machine-c" }),
       { assertsStanding: false, holdMaxMs: 60_000 },
       createLog("silent", "json", {}),

@@ -13,42 +13,53 @@ export const queueName = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,64}$/, "letters, digits, dots, hyphens and underscores, at most 64");
 
-export const queueSettings = z.strictObject({
-  name: queueName,
-  kind: queueKind,
-  maxPayloadBytes: z
-    .int()
-    .min(1)
-    .max(64 * 1024 * 1024)
-    .default(65_536),
-  /** A job that was lost with its app server more often than this is failed: it may be what kills them. */
-  maxLosses: z.int().min(0).max(10_000).default(20),
-  /** How long failed, aborted and cancelled jobs are kept. */
-  keepEndedSeconds: z
-    .int()
-    .min(60)
-    .max(10 * 365 * 86_400)
-    .default(30 * 86_400),
-});
-export type ClusterQueue = z.infer<typeof queueSettings>;
+/**
+ * How a form treats fields that it does not know: `z.strictObject` refuses them, where somebody may have misspelt one;
+ * `z.looseObject` keeps them, where a newer version may have written them.
+ */
+export type ObjectForm = <Shape extends z.core.$ZodLooseShape>(
+  shape: Shape,
+) => z.ZodObject<z.core.util.Writeable<Shape>>;
 
-export const workerSettings = z.strictObject({
-  queue: queueName,
-  workers: z.int().min(0).max(1_000).default(1),
-  /** Jobs (on SERVICES: services) that one worker runs at the same time. */
-  concurrency: z.int().min(1).max(10_000).default(1),
-});
-export type QueueWorkers = z.infer<typeof workerSettings>;
+const queueSettings = (object: ObjectForm) =>
+  object({
+    name: queueName,
+    kind: queueKind,
+    maxPayloadBytes: z
+      .int()
+      .min(1)
+      .max(64 * 1024 * 1024)
+      .default(65_536),
+    /** A job that was lost with its app server more often than this is failed: it may be what kills them. */
+    maxLosses: z.int().min(0).max(10_000).default(20),
+    /** How long failed, aborted and cancelled jobs are kept. */
+    keepEndedSeconds: z
+      .int()
+      .min(60)
+      .max(10 * 365 * 86_400)
+      .default(30 * 86_400),
+  });
+export type ClusterQueue = z.infer<ReturnType<typeof queueSettings>>;
 
-export const appServerWork = z.strictObject({
-  /** For background work alone: balancers send it nobody. */
-  onlyBackground: z.boolean().default(false),
-  /** Instead of the workers that every app server has. */
-  workers: z.array(workerSettings).optional(),
-});
+const workerSettings = (object: ObjectForm) =>
+  object({
+    queue: queueName,
+    workers: z.int().min(0).max(1_000).default(1),
+    /** Jobs (on SERVICES: services) that one worker runs at the same time. */
+    concurrency: z.int().min(1).max(10_000).default(1),
+  });
+export type QueueWorkers = z.infer<ReturnType<typeof workerSettings>>;
+
+const appServerWork = (object: ObjectForm) =>
+  object({
+    /** For background work alone: balancers send it nobody. */
+    onlyBackground: z.boolean().default(false),
+    /** Instead of the workers that every app server has. */
+    workers: z.array(workerSettings(object)).optional(),
+  });
 
 /** Three workers: one CPU bears them. */
-const standardQueues: readonly z.input<typeof queueSettings>[] = [
+const standardQueues: readonly z.input<ReturnType<typeof queueSettings>>[] = [
   { name: "USERJOBS", kind: "USERJOBS" },
   { name: "MASSJOBS", kind: "MASSJOBS" },
   { name: "SERVICES", kind: "SERVICES" },
@@ -59,16 +70,16 @@ const standardWorkers: readonly QueueWorkers[] = [
   { queue: "SERVICES", workers: 1, concurrency: 8 },
 ];
 
-export const workQueueSettings = z
-  .strictObject({
-    queues: z.array(queueSettings).prefault([...standardQueues]),
+export const workQueueSettingsAs = (object: ObjectForm) =>
+  object({
+    queues: z.array(queueSettings(object)).prefault([...standardQueues]),
     /** Of each app server that `appServers` says nothing else about. */
-    workers: z.array(workerSettings).prefault([...standardWorkers]),
-    appServers: z.record(name, appServerWork).default({}),
-  })
-  .superRefine((settings, context) => {
+    workers: z.array(workerSettings(object)).prefault([...standardWorkers]),
+    appServers: z.record(name, appServerWork(object)).default({}),
+  }).superRefine((settings, context) => {
     for (const { path, message } of workQueueFaults(settings)) context.addIssue({ code: "custom", path, message });
   });
+export const workQueueSettings = workQueueSettingsAs(z.strictObject);
 export type WorkQueueSettings = z.infer<typeof workQueueSettings>;
 
 interface Fault {

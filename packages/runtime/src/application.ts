@@ -31,7 +31,10 @@ export interface BusinessApplication {
   readonly name: string;
   /** Its own `UNDERSTUDY_*` variables; they stand checked in `ApplicationContext.configuration`. */
   readonly variables: z.ZodRawShape;
-  /** Called on each start before anything is served: migrations, first data. Several servers may run it at once. */
+  /**
+   * Called on each start before anything is served: migrations, first data. Several servers may run it at once. Here,
+   * and only here, `context.database` logs in as the schema's owner, with one connection: close it before the end.
+   */
   prepare(context: ApplicationContext): Promise<void>;
   /** Controllers and providers; their paths begin with `api/`. Closes what it opened in Nest's `onModuleDestroy`. */
   module(context: ApplicationContext): DynamicModule;

@@ -113,10 +113,15 @@ export const databaseVariables = {
    */
   UNDERSTUDY_DATABASE_URL: databaseUrl,
   UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFileVariable().optional(),
+  /** Who changes the schema at the start. Without name and password: the one login of the URL. */
+  UNDERSTUDY_DATABASE_OWNER: z.string().optional(),
+  UNDERSTUDY_OWNER_PASSWORD_FILE: secretFileVariable().optional(),
   /** Whom to believe that it is the database; with it nothing is said without TLS. */
   UNDERSTUDY_DATABASE_CA_FILE: authorityFileVariable().optional(),
   UNDERSTUDY_DATABASE_CONNECTIONS: integerVariable(1, 1_000).default(10),
 } as const;
+
+export type DatabaseConfiguration = Readonly<z.infer<z.ZodObject<typeof databaseVariables>>>;
 
 /**
  * Reads the variables of `shape` from `environment`.

@@ -37,6 +37,7 @@ export { isRevisionConflict } from "./nats/revision-conflict.ts";
 export { Readiness } from "./ops/readiness.ts";
 export {
   createPool,
+  databaseSettings,
   poolOptions,
   sessionName,
   StandingRefusedError,
@@ -44,6 +45,9 @@ export {
   type DatabaseSettings,
   type PoolOptions,
 } from "./postgres/database.ts";
+export { applicationPrivileges } from "./postgres/application-privileges.ts";
+export { installCommitMarkers } from "./postgres/commit-markers.ts";
+export { ownerSettings, withOwner } from "./postgres/owner.ts";
 export { PoolWire } from "./postgres/pool-wire.ts";
 export type { FailoverPool } from "@understudy/failover-pool";
 export { databaseAddress, type DatabaseAddress, type DatabaseHost } from "./postgres/database-address.ts";

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { join } from "node:path";
 import { createUser } from "@nats-io/nkeys";
 import { beat, inboxOf, subjectOf } from "@understudy/contracts";
@@ -66,6 +67,23 @@ describe("a service that NATS does not let in", () => {
   it("since it believes another authority, says so once", async () => {
     const elsewhere = await setUpSecrets({ folder: join(node.folder, "elsewhere"), plan });
     await expectRefusal({ authority: elsewhere.authorities }, /do not agree on TLS/);
+  });
+
+  it("since it would speak without TLS, says so once", () =>
+    expectRefusal({ authority: undefined }, /do not agree on TLS/));
+
+  it("since it says its name in the clear, which the node refuses", async () => {
+    const { hostname, port } = new URL(node.url);
+    const socket = connect(Number(port), hostname);
+    const heard = await new Promise<string>((resolve, reject) => {
+      let text = "";
+      socket.setEncoding("utf8").on("data", (part: string) => (text += part));
+      socket.once("data", () => socket.write('CONNECT {"verbose":false,"tls_required":false}\r\nPING\r\n'));
+      socket.once("close", () => resolve(text)).once("error", reject);
+    });
+    expect(heard).toMatch(/"tls_required":true/);
+    // It closed the connection without an answer.
+    expect(heard).not.toMatch(/PONG|\+OK/);
   });
 
   it("for one subject, says so once for that subject and works on", async () => {

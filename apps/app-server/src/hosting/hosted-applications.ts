@@ -15,15 +15,18 @@ import {
   CONFIGURATION,
   Identity,
   databaseAddress,
+  databaseSettings,
   LOG,
   NatsConnections,
   NatsWakeUp,
   NestLog,
+  ownerSettings,
   pause,
   PoolWire,
   SettingsWatch,
   Shutdown,
   type ApplicationContext,
+  type DatabaseSettings,
   type Log,
 } from "@understudy/runtime";
 import type { AppServerConfiguration } from "../app-server.config.ts";
@@ -39,6 +42,8 @@ const closeMs = 3_000;
 interface Generation {
   readonly incarnation: string;
   readonly context: ApplicationContext;
+  /** For preparations alone. */
+  readonly ownerDatabase: DatabaseSettings;
   readonly work: BackgroundWork;
   readonly abort: AbortController;
   readonly opened: Promise<boolean>;
@@ -82,13 +87,7 @@ export class HostedApplications {
     if (this.#generation?.incarnation === incarnation) return this.#generation.opened;
     const abort = new AbortController();
     const identity = this.identity.pinned(); // G1
-    const database = {
-      url: this.configuration.UNDERSTUDY_DATABASE_URL,
-      password: this.configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
-      authority: this.configuration.UNDERSTUDY_DATABASE_CA_FILE,
-      connections: this.configuration.UNDERSTUDY_DATABASE_CONNECTIONS,
-      wire: this.#openWire(),
-    };
+    const database = { ...databaseSettings(this.configuration), wire: this.#openWire() };
     const { log, settings } = this;
     const work = new BackgroundWork(
       { identity, database, settings, wakeUp: new NatsWakeUp(this.nats), metrics: this.#metrics, log },
@@ -98,7 +97,8 @@ export class HostedApplications {
     const context: ApplicationContext = {
       identity,
       log,
-      database,
+      // What serves does not know the owner's login.
+      database: { ...database, owner: undefined },
       configuration: this.configuration,
       queue: work.queue,
       workPool: work.pool,
@@ -107,6 +107,7 @@ export class HostedApplications {
     const generation: Generation = {
       incarnation,
       context,
+      ownerDatabase: { ...ownerSettings(database), connections: 1 },
       work,
       abort,
       built: undefined,
@@ -145,6 +146,7 @@ export class HostedApplications {
   async #openPatiently(generation: Generation): Promise<boolean> {
     const { signal } = generation.abort;
     const backoff = new Backoff(250, 10_000);
+    let said = "";
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
         await this.#build(generation);
@@ -152,7 +154,13 @@ export class HostedApplications {
       } catch (error) {
         if (signal.aborted) break;
         const reason = error instanceof Error ? error.message : String(error);
-        this.log.warn({ attempt, reason, err: error }, "the applications cannot be prepared yet"); // G2
+        // Said once for each reason; how long was waited makes no other one.
+        const words = reason.replaceAll(/\d+/g, "");
+        this.log[words === said ? "debug" : "warn"](
+          { attempt, reason, err: error },
+          "the applications cannot be prepared yet", // G2
+        );
+        said = words;
         await pause(backoff.nextMs(), signal);
       }
     }
@@ -163,7 +171,7 @@ export class HostedApplications {
     const applications = this.configuration.UNDERSTUDY_APPLICATIONS;
     await generation.work.prepareQueues();
     for (const application of applications) {
-      await application.prepare(generation.context);
+      await application.prepare({ ...generation.context, database: generation.ownerDatabase });
       if (generation.abort.signal.aborted) return;
     }
     const root: DynamicModule = {

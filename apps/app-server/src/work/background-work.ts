@@ -14,8 +14,10 @@ import type { ClusterSettings } from "@understudy/contracts";
 import {
   Backoff,
   createPool,
+  installCommitMarkers,
   installWorkQueue,
   pause,
+  withOwner,
   workQueueSchema,
   type ApplicationWork,
   type BusinessApplication,
@@ -76,7 +78,11 @@ export class BackgroundWork {
 
   /** Tables and queues; may be repeated. */
   async prepareQueues(): Promise<void> {
-    await installWorkQueue(this.pool);
+    const { database, identity, log } = this.surroundings;
+    await withOwner(database, identity, { assertsStanding: true }, log, async (owner) => {
+      await installCommitMarkers(owner);
+      await installWorkQueue(owner);
+    });
     for (const queue of this.#plan.queues) await this.queue.queues.define(queue);
   }
 

@@ -39,6 +39,8 @@ export class CloneJob {
   #rewind: RewindStep | undefined;
   #progress: { doneBytes: number; totalBytes: number } | undefined;
   #failures = 0;
+  /** Why the last clone failed. */
+  #said: string | undefined;
 
   constructor(
     private readonly target: CloneTarget,
@@ -70,11 +72,15 @@ export class CloneJob {
     const done = this.#copy(source, abort.signal).then(
       () => {
         this.#failures = 0;
+        this.#said = undefined;
       },
       (error: unknown) => {
         if (abort.signal.aborted) return;
         this.#failures += 1;
-        this.log.warn({ from, reason: (error as Error).message }, "the clone failed");
+        // Tried again and again: each reason is said once in a row.
+        const reason = (error as Error).message;
+        this.log[reason === this.#said ? "debug" : "warn"]({ from, reason }, "the clone failed");
+        this.#said = reason;
       },
     );
     this.#job = { from, abort, done };

@@ -4,6 +4,7 @@
  */
 import { applicationRole, backupRole, ownerRole, replicationRole } from "@understudy/contracts";
 import type { AdmittedRoles } from "@understudy/engines";
+import { applicationPrivileges } from "@understudy/runtime";
 import type { ClientBase } from "pg";
 
 export interface RolePasswords {
@@ -45,8 +46,6 @@ export async function equipRoles(client: ClientBase, database: string, passwords
     GRANT CONNECT, TEMPORARY ON DATABASE ${name} TO ${applicationRole};
     -- Positions, standbys and sessions, for db-pools and the pools' own look at a server.
     GRANT pg_monitor TO ${ownerRole}, ${applicationRole};
-    ALTER DEFAULT PRIVILEGES FOR ROLE ${ownerRole} GRANT USAGE ON SCHEMAS TO ${applicationRole};
-    ALTER DEFAULT PRIVILEGES FOR ROLE ${ownerRole} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${applicationRole};
-    ALTER DEFAULT PRIVILEGES FOR ROLE ${ownerRole} GRANT USAGE, SELECT ON SEQUENCES TO ${applicationRole};
+    ${applicationPrivileges(ownerRole, applicationRole)}
   `);
 }

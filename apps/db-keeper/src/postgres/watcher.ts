@@ -22,6 +22,8 @@ const answerMs = 10_000;
 
 export class PostgresWatcher {
   readonly #stopped = new AbortController();
+  /** The refusal that was told last. */
+  #said: string | undefined;
   #client: pg.Client | undefined;
   #tick: NodeJS.Timeout | undefined;
   #askedSince: "waiting" | "idle" = "idle";
@@ -108,6 +110,7 @@ export class PostgresWatcher {
           this.#askedSince = "waiting";
           const seen = await observe(client);
           this.#answered();
+          this.#said = undefined;
           if (signal.aborted) return;
           this.#latest = seen;
           this.onLook(seen);
@@ -117,8 +120,11 @@ export class PostgresWatcher {
         if (signal.aborted) return;
         if (error instanceof pg.DatabaseError) {
           // 57P03: starting up or shutting down.
-          if (error.code !== "57P03")
+          if (error.code !== "57P03" && error.message !== this.#said) {
+            // Once: it is asked again several times a second.
+            this.#said = error.message;
             this.log.warn({ reason: error.message, code: error.code }, "PostgreSQL refuses its keeper");
+          }
           this.#answered();
         }
       } finally {

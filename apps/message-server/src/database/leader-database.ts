@@ -8,6 +8,7 @@ import { messageServerRole } from "@understudy/contracts";
 import { commitTerm, fencedWrite, highestTerm, leadershipSchema, StaleTermError } from "@understudy/leadership";
 import {
   Backoff,
+  installCommitMarkers,
   installWorkQueue,
   OperationalError,
   pause,
@@ -26,6 +27,8 @@ export class LeaderDatabase {
 
   constructor(
     readonly pool: FailoverPool,
+    /** Runs what changes the schema with a pool of the schema's owner. */
+    private readonly asOwner: (install: (owner: FailoverPool) => Promise<void>) => Promise<void>,
     private readonly log: Log,
   ) {}
 
@@ -118,11 +121,12 @@ export class LeaderDatabase {
        RETURNING id`,
       [instance.incarnation, instance.id, instance.machine, reason],
     );
-    const { rows } = await this.pool.query<{ ended: boolean }>(
-      "SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity WHERE application_name = $1",
+    const { rows } = await this.pool.query<{ ended: number }>(
+      `SELECT understudy.end_preparations($1) + (SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))::integer
+         FROM pg_stat_activity WHERE application_name = $1 AND usename = current_user) AS ended`,
       [sessionName(instance)],
     );
-    return rows.filter(({ ended }) => ended).length;
+    return rows[0]?.ended ?? 0;
   }
 
   async #write<Row extends object>(leader: LeaderTerm, statement: string, values: readonly unknown[]): Promise<Row[]> {
@@ -143,7 +147,17 @@ export class LeaderDatabase {
 
   async #ensureSchema(): Promise<void> {
     if (this.#hasSchema) return;
-    const client = await this.pool.connect();
+    await this.asOwner(async (owner) => {
+      await this.#install(owner);
+      await installCommitMarkers(owner);
+      // Verdicts take jobs away, so it is there before the first app server is accepted.
+      await installWorkQueue(owner);
+    });
+    this.#hasSchema = true;
+  }
+
+  async #install(owner: FailoverPool): Promise<void> {
+    const client = await owner.connect();
     try {
       await client.query("BEGIN");
       await client.query("SELECT pg_advisory_xact_lock($1)", [schemaLock]);
@@ -154,8 +168,5 @@ export class LeaderDatabase {
       client.release(error as Error);
       throw error;
     }
-    // Verdicts take jobs away, so it is there before the first app server is accepted.
-    await installWorkQueue(this.pool);
-    this.#hasSchema = true;
   }
 }

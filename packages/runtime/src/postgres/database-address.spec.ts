@@ -1,4 +1,4 @@
-import { databaseAddress } from "./database-address.ts";
+import { addressFor, databaseAddress } from "./database-address.ts";
 
 describe("the address of a database", () => {
   it("names one host or several, with the instances that they are", () => {
@@ -25,6 +25,15 @@ describe("the address of a database", () => {
     ["postgres://app@a:1,b:2/shop?instances=postgres-a", /1 instances for 2 hosts/],
   ])("%j is refused", (url, words) => {
     expect(() => databaseAddress(url)).toThrow(words);
+  });
+
+  it.each([
+    ["postgres://app@a:1,b:2/shop?instances=x,y", "postgres://owner@a:1,b:2/shop?instances=x,y"],
+    ["postgresql://app:geheim@[::1]:1/shop", "postgresql://owner@[::1]:1/shop"],
+    ["postgres://a/shop?at=x@y", "postgres://owner@a/shop?at=x@y"],
+  ])("%j for another login is %j", (url, other) => {
+    expect(addressFor(url, "owner")).toBe(other);
+    expect(databaseAddress(addressFor(url, "a@b")).user).toBe("a@b");
   });
 
   it("tells no password when it refuses", () => {

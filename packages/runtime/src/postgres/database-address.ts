@@ -18,6 +18,13 @@ export interface DatabaseAddress {
 const form = /^postgres(?:ql)?:\/\/(?:([^@/?#:]*)(?::([^@/?#]*))?@)?([^/?#]+)\/([^?#]+)(?:\?([^#]*))?$/;
 const standardPort = 5432;
 
+/** The same address for another login. */
+export const addressFor = (url: string, user: string): string =>
+  url.replace(
+    /^(postgres(?:ql)?:\/\/)(?:[^@/?#]*@)?/,
+    (_all, scheme: string) => `${scheme}${encodeURIComponent(user)}@`,
+  );
+
 /** @throws TypeError that says what is wrong; never with the address itself, which may hold a password. */
 export function databaseAddress(url: string): DatabaseAddress {
   const [, user = "", , hostList = "", database = "", query = ""] = form.exec(url) ?? [];

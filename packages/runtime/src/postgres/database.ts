@@ -7,11 +7,12 @@
  * does this on each physical connection, the ones that replace a lost one too; a refusal is told, never tried again.
  */
 import type { EventEmitter } from "node:events";
-import type { InstanceRef } from "@understudy/contracts";
+import { ownerRole, type InstanceRef } from "@understudy/contracts";
 import { FailoverPool, type FailoverPoolOptions } from "@understudy/failover-pool";
 import type { ClientBase, PoolClient } from "pg";
 import type { Identity } from "../identity.ts";
 import type { Log } from "../log.ts";
+import type { DatabaseConfiguration } from "../configuration.ts";
 import { CallerError } from "../errors.ts";
 import { databaseAddress } from "./database-address.ts";
 import type { PoolWire } from "./pool-wire.ts";
@@ -21,11 +22,26 @@ export interface DatabaseSettings {
   /** All instances, in libpq's form for several hosts. */
   readonly url: string;
   readonly password?: string | undefined;
+  /** Who changes the schema, where that is another login than the one of `url`. */
+  readonly owner?: { readonly user: string; readonly password?: string | undefined } | undefined;
   /** PEM of whom to believe that it is the database; with it nothing is said without TLS. */
   readonly authority?: string | undefined;
   readonly connections: number;
   /** News in, figures out; pools work without it. */
   readonly wire?: PoolWire | undefined;
+}
+
+/** As the variables say (`databaseVariables`). */
+export function databaseSettings(configuration: DatabaseConfiguration): DatabaseSettings {
+  const user = configuration.UNDERSTUDY_DATABASE_OWNER;
+  const password = configuration.UNDERSTUDY_OWNER_PASSWORD_FILE;
+  return {
+    url: configuration.UNDERSTUDY_DATABASE_URL,
+    password: configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
+    authority: configuration.UNDERSTUDY_DATABASE_CA_FILE,
+    connections: configuration.UNDERSTUDY_DATABASE_CONNECTIONS,
+    ...((user ?? password) !== undefined && { owner: { user: user ?? ownerRole, password } }),
+  };
 }
 
 /** The incarnation was declared lost: refused means stop, not try again (DESIGN 4). */

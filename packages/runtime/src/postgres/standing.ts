@@ -17,6 +17,15 @@ export const standingSchema = `
     changed_at  timestamptz NOT NULL DEFAULT now()
   );
   CREATE INDEX IF NOT EXISTS instance_standing_id ON understudy.instance_standing (id, changed_at DESC);
+
+  -- Of an incarnation that was lost while it prepared, the owner's sessions: whoever serves as another role may not end
+  -- them itself, and one that holds the lock of the migrations would keep everybody waiting.
+  CREATE OR REPLACE FUNCTION understudy.end_preparations(p_session text) RETURNS integer
+  LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))::integer FROM pg_stat_activity
+     WHERE application_name = p_session AND p_session LIKE 'understudy:%'
+       AND usename = current_user AND current_user <> session_user
+  $$;
 `;
 
 /** True when the incarnation was accepted and not declared lost. Waits for a verdict that is being written. */
