@@ -199,14 +199,16 @@ export class LocalCluster {
     return this.#stopping.signal.aborted;
   }
 
-  /** Resolves at the next change of a process, or when the cluster stops. */
-  changed(): Promise<void> {
+  /** Resolves at the next change of a process, when the cluster stops, or after `withinMs`. */
+  changed(withinMs: number): Promise<void> {
     return new Promise((resolve) => {
       const finish = () => {
+        clearTimeout(timer);
         this.events.off("state", finish);
         this.#stopping.signal.removeEventListener("abort", finish);
         resolve();
       };
+      const timer = setTimeout(finish, withinMs);
       this.events.on("state", finish);
       this.#stopping.signal.addEventListener("abort", finish);
     });

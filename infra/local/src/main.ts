@@ -12,6 +12,7 @@ import { stateDirOf } from "./state-folder.ts";
 
 /** After that it says what is missing, and goes on waiting. */
 const patienceMs = 30_000;
+const lookAgainMs = 1_000;
 
 /** One Ctrl-C comes twice: from the terminal, and from npm, which passes it on. */
 const repeatedMs = 500;
@@ -69,8 +70,9 @@ async function tellWhenReady(cluster: LocalCluster, progress: Progress): Promise
       const { message } = error as Error;
       if (message !== told) progress.say(`Not ready yet:\n${message}`);
       told = message;
-      // A fault of the configuration is known at once, so look again only when something moved.
-      await cluster.changed();
+      // A fault of the configuration is known at once: no loop without a pause. That all run and the URL answers only
+      // later is no change of a process, so it is looked at again in any case.
+      await cluster.changed(lookAgainMs);
     }
   }
 }
