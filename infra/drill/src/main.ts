@@ -6,6 +6,9 @@
  */
 import { LocalCluster } from "@understudy/local";
 import { temporaryFolder } from "@understudy/testkit";
+import { cpSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Campaign } from "./campaign.ts";
 import { describeQueueCampaign, isQueueFaultless, QueueCampaign } from "./queue-campaign.ts";
@@ -30,9 +33,17 @@ try {
   faultless = positionals[0] === "queues" ? await drillQueues() : await drillOrders();
 } finally {
   await cluster.stop();
+  if (!faultless) say(`What the parts said: ${keepLogs(folder.path)}`);
   folder.remove();
 }
 process.exit(faultless ? 0 : 1);
+
+/** The temporary folder goes with this process. */
+function keepLogs(state: string): string {
+  const kept = mkdtempSync(join(tmpdir(), "understudy-drill-logs-"));
+  cpSync(join(state, "logs"), kept, { recursive: true });
+  return kept;
+}
 
 async function drillQueues(): Promise<boolean> {
   const report = await QueueCampaign.run(cluster, {
