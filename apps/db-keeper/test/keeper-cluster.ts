@@ -43,8 +43,6 @@ export interface KeeperClusterOptions {
   readonly tls?: (member: string) => TlsFiles;
   /** Where each member's data folder is made, in their order; in a temporary folder when omitted. */
   readonly dataFolders?: readonly string[];
-  /** PEM of whom clients believe; PostgreSQL speaks TLS then, as `variables` say. */
-  readonly authority?: string;
 }
 
 export interface TlsFiles {
@@ -217,20 +215,26 @@ export class KeeperCluster {
     signalTree(this.postgresPid(machine), "SIGKILL");
   }
 
+  /** PEM of whom clients of the members believe; undefined without TLS. */
+  get #authority(): string | undefined {
+    const [first] = this.machines;
+    const files = first && this.options.tls?.(first.member);
+    return files && readFileSync(files.authority, "utf8");
+  }
+
   /** One statement on the primary, or on `member`. */
-  async query<Row extends pg.QueryResultRow>(text: string, member?: string): Promise<Row[]> {
-    const { port, member: asked } = member === undefined ? await this.primary() : this.machine(member);
-    const tls = this.options.tls?.(asked);
+  async query<Row extends pg.QueryResultRow>(text: string, member?: string, withinMs = 20_000): Promise<Row[]> {
+    const { port } = member === undefined ? await this.primary() : this.machine(member);
+    const authority = this.#authority;
     const client = new pg.Client({
       host: "127.0.0.1",
       port,
       user: "postgres",
       password,
       database,
-      ...(tls && { ssl: { ca: readFileSync(tls.authority, "utf8") } }),
+      ...(authority !== undefined && { ssl: { ca: authority } }),
       connectionTimeoutMillis: 5_000,
-      query_timeout: slowMs,
-      ...(this.options.authority !== undefined && { ssl: { ca: this.options.authority } }),
+      query_timeout: withinMs,
     });
     client.on("error", () => undefined);
     try {
@@ -246,7 +250,7 @@ export class KeeperCluster {
     const hosts = this.machines
       .filter((machine) => member === undefined || machine.member === member)
       .map((machine) => ({ member: machine.member, port: machine.port }));
-    const writer = new Writer(hosts, password, database, everyMs, this.options.authority);
+    const writer = new Writer(hosts, password, database, everyMs, this.#authority);
     this.#writers.push(writer);
     writer.start();
     return writer;
@@ -260,6 +264,20 @@ export class KeeperCluster {
     const rows = await eventually(() => this.query<{ key: string }>("SELECT key FROM written"), { withinMs: slowMs });
     const there = new Set(rows.map(({ key }) => Number(key)));
     return acknowledged.filter((key) => !there.has(key));
+  }
+
+  /** What amcheck (its extension must be there) finds wrong with `member`: with an index by throwing. */
+  async damage(member: string, relations: readonly string[]): Promise<unknown[]> {
+    await this.query(
+      `SELECT bt_index_check(i.indexrelid, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+       JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'btree' AND c.relpersistence = 'p' AND i.indisvalid`,
+      member,
+      slowMs,
+    );
+    const found: unknown[] = [];
+    for (const relation of relations)
+      found.push(...(await this.query(`SELECT * FROM verify_heapam('${relation}')`, member, slowMs)));
+    return found;
   }
 
   /** FENCE: terms rise, a later term never opens a lower timeline, and another primary opens a higher one. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { createLog, createPool, Identity, pause, type FailoverPool } from "@understudy/runtime";
-import { secretFile, setUpSecrets, type KeptSecrets } from "@understudy/secrets";
+import type { KeptSecrets } from "@understudy/secrets";
 import { eventually, temporaryFolder, type TemporaryFolder } from "@understudy/testkit";
 import pg from "pg";
 import {
@@ -12,6 +12,7 @@ import {
   type Machine,
   type TlsFiles,
 } from "./keeper-cluster.ts";
+import { makeMemberSecrets, tlsFilesOf } from "./member-secrets.ts";
 
 const identity = new Identity({
   kind: "db-pool",
@@ -29,29 +30,11 @@ describe("a database that speaks TLS only", () => {
   let cluster: KeeperCluster;
   const pools: FailoverPool[] = [];
 
-  const secretsIn = (name: string): Promise<KeptSecrets> => {
-    const member = (id: string) => ({ name: id, host: "127.0.0.1" });
-    return setUpSecrets({
-      folder: join(folder.path, name),
-      plan: {
-        cluster: "understudy",
-        nats: [member("nats-a")],
-        postgres: [member("postgres-a"), member("postgres-b")],
-        databases: [database],
-        edge: ["localhost"],
-      },
-    });
-  };
-  const filesOf = (kept: KeptSecrets, member: string): TlsFiles => ({
-    certificate: secretFile(kept.folder, member, "tls.crt"),
-    key: secretFile(kept.folder, member, "tls.key"),
-    authority: secretFile(kept.folder, member, "ca.crt"),
-  });
-
   beforeAll(async () => {
     folder = temporaryFolder("keeper-tls");
+    const secretsIn = (name: string) => makeMemberSecrets(join(folder.path, name));
     [own, other] = await Promise.all([secretsIn("own"), secretsIn("other")]);
-    cluster = await KeeperCluster.start({ tls: (member) => filesOf(own, member) });
+    cluster = await KeeperCluster.start({ tls: (member) => tlsFilesOf(own, member) });
   }, 2 * slowMs);
   afterAll(async () => {
     await Promise.all(pools.map((pool) => pool.end()));
@@ -107,7 +90,7 @@ describe("a database that speaks TLS only", () => {
         await machine.keeper.kill();
         return cluster.launch(machine, tlsVariables(files));
       };
-      const keeper = await restart(standby, filesOf(other, standby.member));
+      const keeper = await restart(standby, tlsFilesOf(other, standby.member));
       await cluster.protected(primary, 1);
       await cluster.query("INSERT INTO written (key) VALUES (4711)");
       await pause(5_000);
@@ -117,7 +100,7 @@ describe("a database that speaks TLS only", () => {
       const warnings = keeper.log.filter(({ level = 0 }) => level >= 40);
       expect(warnings.length).toBeLessThan(6);
 
-      await restart(standby, filesOf(own, standby.member));
+      await restart(standby, tlsFilesOf(own, standby.member));
       await cluster.protected(primary, 2);
       await eventually(
         async () => (await cluster.query("SELECT 1 FROM written WHERE key = 4711", standby.member)).length === 1,

@@ -129,6 +129,17 @@ export class MessageServerCluster {
     return (await this.ask(readHistory, { limit: 1_000 })).entries;
   }
 
+  /** The history's entry about the loss of an instance, once it is there. */
+  recordedLoss(incarnation: string): Promise<HistoryEntry> {
+    return eventually(
+      async () =>
+        (await this.history()).find(
+          (entry) => entry.type === "instance" && entry.event === "lost" && entry.instance.incarnation === incarnation,
+        ),
+      { withinMs: 5_000, describe: "the loss stands in the history" },
+    );
+  }
+
   async stop(): Promise<void> {
     for (const appServer of this.#appServers) appServer.stop();
     await Promise.all([...this.servers.values()].map((server) => server.kill()));

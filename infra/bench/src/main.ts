@@ -24,7 +24,10 @@ const benches: Readonly<Record<string, Bench>> = {
     load: () => import("./pool/pool-bench.ts"),
     usage: "--seconds 2 --rounds 7 --callers 16 [--contestants pg.Pool,failover-pool] [--only ..]",
   },
-  balancer: { load: () => import("./balancer/balancer-bench.ts"), usage: "--seconds 5 --rounds 5" },
+  balancer: {
+    load: () => import("./balancer/balancer-bench.ts"),
+    usage: "--rounds=5 --seconds=3 --only=own,haproxy,bare,direct --parts=load,kill",
+  },
   idle: { load: () => import("./idle/idle.ts"), usage: "--starts 3 --seconds 30 [--tls]" },
   saturated: { load: () => import("./saturated/saturated.ts"), usage: "--minutes 10" },
 };
