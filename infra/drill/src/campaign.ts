@@ -253,19 +253,31 @@ export class Campaign {
 
   /** Everything runs, an alternate is ready, every app server is accepting, the standby is in sync. */
   async #whole(): Promise<void> {
+    const lacks = async (): Promise<readonly string[]> => {
+      const { processes } = this.cluster;
+      const { appServers, instances, leader } = await this.#status();
+      const { primary, members, degradedSince } = await this.#database();
+      const hasAlternate = instances.some(
+        ({ instance, ready, verdict }) =>
+          instance.kind === "message-server" && instance.id !== leader.holder.id && ready && verdict === "alive",
+      );
+      return [
+        ...processes.filter(({ state }) => state !== "running").map(({ id, state }) => `${id} is ${state}`),
+        ...processes
+          .filter(({ kind }) => kind === "app-server")
+          .map(({ id }) => ({ id, state: appServers.find(({ instance }) => instance.id === id)?.state ?? "unknown" }))
+          .filter(({ state }) => state !== "accepting")
+          .map(({ id, state }) => `${id} is ${state} to the message server`),
+        ...(hasAlternate ? [] : ["no message server is a ready alternate"]),
+        ...(primary === undefined ? ["the database has no primary"] : []),
+        ...(degradedSince === undefined ? [] : [`the database is degraded since ${degradedSince}`]),
+        ...members.filter(({ inSync }) => !inSync).map((member) => `not in sync: ${JSON.stringify(member)}`),
+      ];
+    };
     await eventually(
       async () => {
-        if (this.cluster.processes.some(({ state }) => state !== "running")) return false;
-        const { appServers, instances, leader } = await this.#status();
-        const { primary, members, degradedSince } = await this.#database();
-        const isProtected = degradedSince === undefined && members.every(({ inSync }) => inSync);
-        if (primary === undefined || !isProtected) return false;
-        const wanted = this.cluster.processes.filter(({ kind }) => kind === "app-server").length;
-        const alternates = instances.filter(
-          ({ instance, ready, verdict }) =>
-            instance.kind === "message-server" && instance.id !== leader.holder.id && ready && verdict === "alive",
-        );
-        return appServers.filter(({ state }) => state === "accepting").length === wanted && alternates.length > 0;
+        const lacking = await lacks();
+        if (lacking.length > 0) throw new Error(lacking.join("; "));
       },
       { withinMs: 90_000, describe: "the cluster is whole again" },
     );
