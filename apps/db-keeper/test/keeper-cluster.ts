@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import pg from "pg";
 import {
   databaseHistoryEntry,
@@ -15,7 +15,7 @@ import {
   type KeeperState,
   type PrimaryChanged,
 } from "@understudy/contracts";
-import { freePorts, signalTree } from "@understudy/engines";
+import { freePorts, processTree, signalTree } from "@understudy/engines";
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { listen } from "@understudy/runtime";
@@ -208,6 +208,12 @@ export class KeeperCluster {
     const told = keeper.messages.findLast((message) => message.type === "engine");
     if (told?.type !== "engine" || told.pid === null) throw new Error("It runs no PostgreSQL.");
     return told.pid;
+  }
+
+  /** Processes of the PostgreSQL that works in a machine's data folder, whoever started it. */
+  serverOn({ dataDir }: Machine): number[] {
+    const lock = join(dataDir, "postmaster.pid");
+    return existsSync(lock) ? processTree(Number(readFileSync(lock, "utf8").split("\n", 1)[0])) : [];
   }
 
   /** kill -9 of PostgreSQL alone, with all its processes. */

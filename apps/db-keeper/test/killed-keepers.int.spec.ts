@@ -1,3 +1,5 @@
+import { processTree } from "@understudy/engines";
+import { pause } from "@understudy/runtime";
 import { eventually } from "@understudy/testkit";
 import { KeeperCluster, slowMs, type Machine } from "./keeper-cluster.ts";
 import type { Writer } from "./writer.ts";
@@ -58,6 +60,42 @@ describe("a keeper that is killed in the middle", () => {
     await killed;
     await writer.acknowledgedAfter(Date.now(), slowMs);
     cluster.launch(standby);
+    await cluster.protected();
+  });
+
+  it("while it starts its PostgreSQL, at any moment: none is left behind", async () => {
+    for (let round = 0; round < 8; round++) {
+      const standby = await cluster.standby();
+      const { keeper } = standby;
+      await eventually(() => cluster.postgresPid(standby), { withinMs: slowMs });
+      const from = keeper.log.length;
+      cluster.killPostgres(standby);
+      await eventually(() => keeper.log.slice(from).some(({ msg }) => msg === "step"), { withinMs: slowMs });
+      await pause(round * 10);
+      // It alone: ending the rest is its reaper's work.
+      process.kill(keeper.pid as number, "SIGKILL");
+      await eventually(() => cluster.serverOn(standby).length === 0, {
+        withinMs: slowMs,
+        describe: "no server is left",
+      });
+      cluster.launch(standby);
+      await cluster.protected();
+    }
+  });
+
+  it("with its reaper, so that its PostgreSQL goes on: the next keeper ends that first of all", async () => {
+    const primary = await cluster.primary();
+    const postgres = processTree(cluster.postgresPid(primary));
+    const others = processTree(primary.keeper.pid as number).filter((pid) => !postgres.includes(pid));
+    for (const signal of ["SIGSTOP", "SIGKILL"]) for (const pid of others) process.kill(pid, signal);
+    expect(cluster.serverOn(primary)).toEqual(expect.arrayContaining([postgres[0]]));
+    const keeper = cluster.launch(primary);
+    await eventually(() => postgres.every((pid) => processTree(pid).length === 0), {
+      withinMs: slowMs,
+      describe: "the PostgreSQL of the former life is gone",
+    });
+    await eventually(() => keeper.log.some(({ msg }) => msg?.includes("an earlier life of this keeper had left")));
+    await writer.acknowledgedAfter(Date.now(), slowMs);
     await cluster.protected();
   });
 

@@ -277,7 +277,8 @@ export class Campaign {
     await eventually(
       async () => {
         const lacking = await lacks();
-        if (lacking.length > 0) throw new Error(lacking.join("; "));
+        if (lacking.length > 0) throw new Error(`It is not: ${lacking.join("; ")}`);
+        return true;
       },
       { withinMs: 90_000, describe: "the cluster is whole again" },
     );

@@ -31,7 +31,7 @@ type EngineMessage = Extract<ChildMessage, { type: "engine" }>;
 
 interface Life {
   readonly pid: number;
-  readonly birth: string | undefined;
+  readonly birth: string;
   readonly startedAt: number;
 }
 
@@ -118,6 +118,8 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
     const life = this.#life;
     if (life === undefined) return;
     while (this.#life === life && isAlive(life)) await pause(lookMs);
+    // Its keeper will say so too. Until then nobody may take it for running.
+    if (this.#life === life) this.#end(this.#downState("waiting"));
   }
 
   send(): boolean {
@@ -136,17 +138,23 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
   }
 
   #follow({ pid, state }: EngineMessage): void {
-    if (this.#life !== undefined && this.#life.pid !== pid) this.#end();
-    if (pid === null) return this.#become(this.#downState(state));
-    if (this.#life === undefined) {
-      this.#life = { pid, birth: birthOf(pid), startedAt: performance.now() };
-      this.#starts += 1;
-      this.emit("spawned", pid);
-    }
-    const { startedAt } = this.#life;
+    if (pid === null) return this.#end(this.#downState(state));
     const kind = state === "running" ? "running" : "starting";
+    if (this.#life?.pid !== pid) return this.#begin(pid, kind);
     if (this.#state.kind === "frozen") this.#become({ ...this.#state, was: kind });
-    else if (this.#state.kind !== "ending") this.#become({ kind, pid, startedAt });
+    else if (this.#state.kind !== "ending") this.#become({ kind, pid, startedAt: this.#life.startedAt });
+  }
+
+  #begin(pid: number, kind: "starting" | "running"): void {
+    const birth = birthOf(pid);
+    // Said before its end, heard after it.
+    if (birth === undefined) return;
+    this.#end();
+    const startedAt = performance.now();
+    this.#life = { pid, birth, startedAt };
+    this.#starts += 1;
+    this.emit("spawned", pid);
+    this.#become({ kind, pid, startedAt });
   }
 
   #downState(state: EngineMessage["state"]): ProcessState {
@@ -158,7 +166,7 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
   #keeperEnded(): void {
     const life = this.#life;
     if (life !== undefined && isAlive(life)) signalTree(life.pid, "SIGKILL");
-    if (life !== undefined) this.#end();
+    this.#end();
   }
 
   /** While there is no engine, its state is that of its keeper: down for good, down for now, or on its way. */
@@ -173,12 +181,17 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
     }
   }
 
-  #end(): void {
-    const { pid } = this.#life as Life;
+  /** Its end, if it had not ended; then the state that it is in. */
+  #end(next?: ProcessState): void {
+    const life = this.#life;
     const wasAsked = this.#wasKilled || this.keeper.state.kind === "ending" || this.keeper.state.kind === "stopped";
     this.#life = undefined;
     this.#wasKilled = false;
-    this.emit("ended", { pid, exitCode: null, signal: null, at: Date.now(), wasAsked, lastWords: "" });
+    if (life !== undefined) {
+      const { pid } = life;
+      this.emit("ended", { pid, exitCode: null, signal: null, at: Date.now(), wasAsked, lastWords: "" });
+    }
+    if (next) this.#become(next);
   }
 
   /** False when it is gone already. */
@@ -198,4 +211,4 @@ export class SupervisedEngine extends EventEmitter<ProcessEvents> implements Sup
   }
 }
 
-const isAlive = ({ pid, birth }: Life): boolean => birth !== undefined && birthOf(pid) === birth;
+const isAlive = ({ pid, birth }: Life): boolean => birthOf(pid) === birth;

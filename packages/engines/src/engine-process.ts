@@ -5,9 +5,10 @@
  * `freeze` and `thaw` reach all that the process started; after the exit they do nothing, since the process id may
  * belong to somebody else by then.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type IOType, type SpawnOptions } from "node:child_process";
 import { createInterface } from "node:readline";
 import { signalTree } from "./process-tree.ts";
+import type { Reaper } from "./reaper.ts";
 import type { SpawnSpec } from "./spawn-spec.ts";
 
 export interface EngineExit {
@@ -22,6 +23,8 @@ export interface EngineProcessOptions {
   readonly stopTimeoutMs?: number;
   /** Gets each line of output. */
   readonly onLine?: (line: string) => void;
+  /** Ends it, with all that it started, should this process die before it. */
+  readonly reaper?: Reaper;
 }
 
 /** The process could not be started, or ended before it was ready. */
@@ -48,13 +51,17 @@ export class EngineProcess {
     spec: SpawnSpec,
     private readonly options: EngineProcessOptions,
   ) {
-    this.#child = spawn(spec.command, spec.args, {
+    const spawnOptions: SpawnOptions & { stdio: IOType[] } = {
       cwd: spec.cwd,
       env: { ...spec.env },
       stdio: ["ignore", "pipe", "pipe"],
       ...(spec.uid !== undefined && { uid: spec.uid }),
       ...(spec.gid !== undefined && { gid: spec.gid }),
-    });
+    };
+    const { reaper } = options;
+    this.#child = reaper
+      ? reaper.spawn(spec.command, spec.args, spawnOptions)
+      : spawn(spec.command, spec.args, spawnOptions);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream) createInterface({ input: stream }).on("line", (line) => this.#keep(line));
     }

@@ -22,6 +22,7 @@ export {
   type ReplicationOptions,
   type SynchronousStandbys,
 } from "./postgres-configuration.ts";
+export { endOrphanedServer } from "./postgres-lock.ts";
 export { postgresReady } from "./postgres-ready.ts";
 export { rewindStandby, type RewindOptions, type RewindStep, type Rewound } from "./postgres-rewind.ts";
 export { configurePostgres, preparePostgres, promotePostgres } from "./postgres-server.ts";

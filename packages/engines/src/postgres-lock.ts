@@ -5,8 +5,9 @@
  * else by now. But the file also guards against backends that outlive a killed postmaster: with it gone, a new
  * postmaster would start beside them and both would write. So they are ended before it is removed.
  */
-import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
+import { parseStat, signalTree } from "./process-tree.ts";
 
 /** The process that the lock file names; undefined when there is none or it is torn. */
 export function lockHolder(text: string): number | undefined {
@@ -46,6 +47,46 @@ async function endOrphans(dataDir: string): Promise<void> {
   }
 }
 
+/** A setting that PostgreSQL keeps without meaning: whose child this server is. */
+const starterSetting = "understudy.starter";
+export const starterArguments = (): string[] => ["-c", `${starterSetting}=${process.pid}`];
+
+/** Whether the server was started by a process of ours that is gone: then it has got another parent. */
+function isOrphan(pid: number): boolean {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0");
+    const starter = words.find((word) => word.startsWith(`${starterSetting}=`))?.slice(starterSetting.length + 1);
+    return starter !== undefined && parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"))?.parent !== Number(starter);
+  } catch {
+    // Gone meanwhile.
+    return false;
+  }
+}
+
+const holderOf = (path: string): number | undefined => {
+  try {
+    return lockHolder(readFileSync(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+};
+
+/**
+ * Ends the server that a process like this one started on `dataDir` before it died, its reaper with it. A server that
+ * somebody else started is left alone.
+ * @returns its process id; undefined where there was none.
+ */
+export async function endOrphanedServer(dataDir: string): Promise<number | undefined> {
+  if (process.platform !== "linux" || !existsSync(dataDir)) return undefined;
+  const folder = realpathSync(dataDir);
+  const holder = holderOf(join(folder, "postmaster.pid"));
+  if (holder === undefined || !processesIn(folder).includes(holder) || !isOrphan(holder)) return undefined;
+  signalTree(holder, "SIGKILL");
+  await endOrphans(folder);
+  return holder;
+}
+
 /**
  * Removes a postmaster.pid whose postmaster is gone, after its backends are.
  * @throws Error when a server runs on the folder.
@@ -54,13 +95,8 @@ export async function clearStalePidFile(dataDir: string): Promise<void> {
   // Without /proc nothing proves that nobody works in the folder: PostgreSQL decides by itself.
   if (process.platform !== "linux") return;
   const path = join(dataDir, "postmaster.pid");
-  let holder: number | undefined;
-  try {
-    holder = lockHolder(readFileSync(path, "utf8"));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
+  if (!existsSync(path)) return;
+  const holder = holderOf(path);
   if (holder !== undefined && processesIn(dataDir).includes(holder))
     throw new Error(`A PostgreSQL server (process ${holder}) runs on ${dataDir} already.`);
   await endOrphans(dataDir);

@@ -72,10 +72,8 @@ async function run(command: string, args: readonly string[], options: RewindOpti
   signal.throwIfAborted();
   const name = basename(command);
   const spec = { command, args, env: postgresEnvironment, cwd: how.cwd, ...unprivilegedUser() };
-  const running = EngineProcess.start(name, spec, { onLine: how.onLine });
+  const running = EngineProcess.start(name, spec, { onLine: how.onLine, reaper: new Reaper() });
   const { pid } = running;
-  const reaper = new Reaper();
-  if (pid !== undefined) reaper.watch(pid);
   const kill = () => void running.kill();
   const stops = how.enough === undefined ? [signal] : [signal, how.enough];
   for (const stop of stops) stop.addEventListener("abort", kill, { once: true });
@@ -87,7 +85,6 @@ async function run(command: string, args: readonly string[], options: RewindOpti
     throw new Error(`${name} ended with ${exit.signal ?? `code ${exit.code}`}: ${running.tail}`);
   } finally {
     for (const stop of stops) stop.removeEventListener("abort", kill);
-    if (pid !== undefined) reaper.release(pid);
   }
 }
 

@@ -28,7 +28,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { clearStalePidFile } from "./postgres-lock.ts";
+import { clearStalePidFile, starterArguments } from "./postgres-lock.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
 import {
   defaultSuperuser,
@@ -170,7 +170,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<SpawnSp
   rmSync(join(dataDir, "promote"), { force: true });
   return {
     command: postgres,
-    args: ["-D", nameFor(dataDir, user)],
+    args: ["-D", nameFor(dataDir, user), ...starterArguments()],
     env: postgresEnvironment,
     cwd: dataDir,
     ...user,

@@ -80,11 +80,13 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 const mostStoppingMs = 1_000;
 
 /**
- * Stops the tree from the root down, again until nothing new shows and nothing runs: a stopped parent starts no more
- * children, but on busy cores a process goes on for a moment after the signal was sent.
+ * Stops the tree from the root down. On busy cores a process goes on for a moment after the signal was sent, and may
+ * finish starting a child that the list at hand cannot show, since it was read before: so all must stand still in one
+ * list, and the next one must show nobody new.
  */
 function stopTree(root: number): number[] {
   const stopped = new Set<number>();
+  let stoodStill = false;
   for (const deadline = performance.now() + mostStoppingMs; ;) {
     const tree = treeOf(root, entriesNow());
     const fresh = tree.filter(({ pid }) => !stopped.has(pid));
@@ -92,10 +94,10 @@ function stopTree(root: number): number[] {
       send(pid, "SIGSTOP");
       stopped.add(pid);
     }
-    // D: in the kernel for a disk; it stops before it does anything of its own.
-    const isQuiet = fresh.length === 0 && tree.every(({ state }) => /[TtD]/.test(state));
-    if (isQuiet || performance.now() > deadline) return [...stopped];
-    Atomics.wait(sleeper, 0, 0, 1);
+    const standsStill = fresh.length === 0 && tree.every(({ state }) => /[Tt]/.test(state));
+    if ((standsStill && stoodStill) || performance.now() > deadline) return [...stopped];
+    stoodStill = standsStill;
+    if (!standsStill) Atomics.wait(sleeper, 0, 0, 1);
   }
 }
 

@@ -9,10 +9,12 @@
  *   looked up, so none starts another one meanwhile.
  * - R2. What ended in order is released at once: its process id may belong to somebody else later.
  * - R3. It lives only while there is something to watch over, and never keeps this process alive.
+ * - R4. What `spawn` starts tells of itself before it begins: this process may die at any moment, also between a start
+ *   and its own words about it.
  *
  * It is a shell and not Node because it is idle for its whole life: 1 MB instead of 40 MB.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type IOType, type SpawnOptions } from "node:child_process";
 
 // Lines from the pipe: "watch <pid>", "release <pid>", "undo <number> <command>", "forget <number>", "farewell".
 const script = String.raw`
@@ -23,32 +25,36 @@ without() { # the words of $1 but $2
   for word in $1; do [ "$word" = "$2" ] || kept="$kept$word "; done
   printf %s "$kept"
 }
-processes() { # "pid parent" of all
+processes() { # "pid parent state" of all
   if [ -r /proc/self/stat ]; then
     for stat in /proc/[0-9]*/stat; do
       { read -r line < "$stat"; } 2>/dev/null || continue
       pid=${"$"}{line%% *}
       # The name in brackets may hold anything, so read on after the last bracket: state, parent.
       set -- ${"$"}{line##*) }
-      echo "$pid $2"
+      echo "$pid $2 $1"
     done
   else
-    ps -A -o pid=,ppid=
+    ps -A -o pid=,ppid=,stat=
   fi
 }
 kill_trees() {
   found="$1"
   kill -STOP $found 2>/dev/null
   rounds=0
-  while [ $rounds -lt 20 ]; do
+  # All stand still in one list, and the next one shows nobody new: see stopTree in process-tree.ts.
+  still=0
+  while [ $rounds -lt 40 ] && [ $still -lt 2 ]; do
     fresh=' '
-    while read -r pid parent; do
-      case "$found$fresh" in *" $pid "*) continue ;; esac
-      case "$found$fresh" in *" $parent "*) kill -STOP "$pid" 2>/dev/null; fresh="$fresh$pid " ;; esac
+    still=$((still + 1))
+    while read -r pid parent state; do
+      case "$found$fresh" in
+        *" $pid "*) case "$state" in [TtZX]*) ;; *) still=0 ;; esac ;;
+        *" $parent "*) kill -STOP "$pid" 2>/dev/null; fresh="$fresh$pid "; still=0 ;;
+      esac
     done <<LIST
 $(processes)
 LIST
-    [ "$fresh" = ' ' ] && break
     found="$found$fresh"
     rounds=$((rounds + 1))
   done
@@ -68,6 +74,9 @@ done
 for number in $undos; do eval "eval \"\$undo_$number\"" >/dev/null 2>&1; done
 `;
 
+// R4: the line for the reaper's pipe, which the program itself does not get.
+const announced = 'echo "watch $$" >&3 && exec "$0" "$@" 3>&-';
+
 // A shell that does not live on this computer must not be started for ever.
 const mostLosses = 10;
 
@@ -79,6 +88,29 @@ export class Reaper {
   readonly #undos = new Map<number, string>();
   #lastUndo = 0;
   #losses = 0;
+
+  /**
+   * Starts a program that is watched until it exits. A command that does not exist ends with the shell's code, 127.
+   * @throws as `spawn` of node:child_process does.
+   */
+  spawn(
+    command: string,
+    args: readonly string[],
+    options: SpawnOptions & { readonly stdio: readonly IOType[] },
+  ): ChildProcess {
+    const { stdin } = (this.#shell ??= this.#start());
+    const child = spawn("/bin/sh", ["-c", announced, command, ...args], {
+      ...options,
+      stdio: [...options.stdio, stdin],
+    });
+    const { pid } = child;
+    if (pid === undefined) this.#rest();
+    else {
+      this.#watched.add(pid);
+      child.once("exit", () => this.release(pid));
+    }
+    return child;
+  }
 
   /** Kill `pid` and its descendants when this process is gone. */
   watch(pid: number): void {

@@ -5,7 +5,7 @@
  * `stopped`; `start` works then as after a kill.
  */
 import { EngineProcess, type EngineProcessOptions, type SpawnSpec } from "@understudy/engines";
-import { registered } from "./registered.ts";
+import { reaper } from "./registered.ts";
 
 export interface EngineDefinition {
   readonly name: string;
@@ -47,9 +47,8 @@ export class EngineInstance {
   async launch(): Promise<void> {
     if (this.state !== "stopped") throw new Error(`${this.definition.name} is ${this.state} already.`);
     this.#isFrozen = false;
-    this.#process = registered(
-      EngineProcess.start(this.definition.name, await this.definition.prepare(), this.definition.options),
-    );
+    const { name, options } = this.definition;
+    this.#process = EngineProcess.start(name, await this.definition.prepare(), { ...options, reaper });
   }
 
   async ready(): Promise<void> {

@@ -295,6 +295,10 @@ export class Keeper {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
+    const { instance, log } = this.options;
+    await instance
+      .endFormer()
+      .catch((error: Error) => log.error({ reason: error.message }, "a former PostgreSQL stays"));
     while (!signal.aborted) {
       this.#isWoken = false;
       const request = this.#requests.shift();
@@ -310,7 +314,7 @@ export class Keeper {
         const waitMs = failedAgainMs[Math.min(this.#failures, failedAgainMs.length - 1)] ?? 0;
         this.#failures += 1;
         this.#why = (error as Error).message;
-        this.options.log.warn({ plan: plan.do, reason: this.#why, waitMs }, "a step failed");
+        log.warn({ plan: plan.do, reason: this.#why, waitMs }, "a step failed");
         await pause(waitMs, signal);
       }
     }

@@ -4,7 +4,8 @@
  * States: stopped (with how it ended) -> starting (the process runs, does not answer SQL yet) -> running -> stopped.
  * All changes go through `#become`; whoever is told of a change finds it in `facts`. `promote` keeps it running.
  *
- * - The process dies with this one: it is watched by a reaper from its first moment.
+ * - The process dies with this one: it is watched by a reaper from its first moment. Should the reaper have died too,
+ *   the next life of the keeper ends what it left before anything else (D4).
  * - What the configuration says is written before the start that needs it; a change in a running server counts
  *   (`waitsFor`) only once a checkpoint has proven that every process has it.
  * - Nothing here decides: see `decision/keeper-step.ts`.
@@ -13,6 +14,7 @@ import { EventEmitter } from "node:events";
 import { replicationRole } from "@understudy/contracts";
 import {
   configurePostgres,
+  endOrphanedServer,
   EngineProcess,
   freePorts,
   inspectDataFolder,
@@ -213,10 +215,10 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     const closed = this.#postgresOptions({ access: "open", waitsFor: nobody, upstream: undefined });
     // The superuser gets in here, where nobody else knows the port.
     const options = { ...closed, replication: { user: this.login.user, password: this.login.password }, host, port };
-    const process = EngineProcess.start(member, await preparePostgres(options), { stopSignal: "SIGINT" });
-    const { pid } = process;
-    if (pid !== undefined) this.#reaper.watch(pid);
-    void process.exited.then(() => pid !== undefined && this.#reaper.release(pid));
+    const process = EngineProcess.start(member, await preparePostgres(options), {
+      stopSignal: "SIGINT",
+      reaper: this.#reaper,
+    });
     try {
       await process.ready((signal) => postgresReady(options, signal), initialiseMs);
       await withSession(
@@ -238,6 +240,12 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
     }
   }
 
+  /** D4: what an earlier life of this keeper left running, because its reaper died with it, must not go on. */
+  async endFormer(): Promise<void> {
+    const pid = await endOrphanedServer(this.options.dataDir);
+    if (pid !== undefined) this.log.warn({ pid }, "ended a PostgreSQL that an earlier life of this keeper had left");
+  }
+
   get isPrepared(): boolean {
     return this.#isPrepared;
   }
@@ -253,12 +261,14 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
   async #launch(role: Life["role"], configuration: Pick<Life, "access" | "waitsFor" | "upstream">): Promise<void> {
     if (this.#life !== undefined) throw new Error(`${this.options.member} runs already.`);
     const { member, others } = this.options;
+    await this.endFormer();
     const spec = await preparePostgres(this.#postgresOptions(configuration));
     const folder = inspectDataFolder(this.options.dataDir);
     if (folder === undefined) throw new Error(`${this.options.dataDir} holds no data.`);
     const process = EngineProcess.start(member, spec, {
       stopSignal: "SIGINT",
       stopTimeoutMs: fastStopMs,
+      reaper: this.#reaper,
       onLine: (line) => {
         this.log[isRefusalAtStart.test(line) ? "trace" : "info"]({ postgres: member }, line);
         // Rewound data needs its primary's log to become consistent. It would wait for ever: a start that failed.
@@ -266,7 +276,6 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
       },
     });
     const { pid } = process;
-    if (pid !== undefined) this.#reaper.watch(pid);
     this.#timeline = folder.newestTimeline;
     const watcher = new PostgresWatcher(this.#own, this.login, (seen) => this.#looked(life, seen), this.log);
     const life: Life = {
@@ -293,7 +302,6 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
   }
 
   #exited(life: Life, exit: EngineExit): void {
-    if (life.process.pid !== undefined) this.#reaper.release(life.process.pid);
     life.watcher.stop();
     if (this.#life !== life) return;
     this.#life = undefined;
