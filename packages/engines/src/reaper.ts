@@ -96,7 +96,7 @@ export class Reaper {
   spawn(
     command: string,
     args: readonly string[],
-    options: SpawnOptions & { readonly stdio: readonly IOType[] },
+    options: Omit<SpawnOptions, "stdio"> & { readonly stdio: readonly IOType[] },
   ): ChildProcess {
     const { stdin } = (this.#shell ??= this.#start());
     const child = spawn("/bin/sh", ["-c", announced, command, ...args], {

@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import type { Readable } from "node:stream";
 import { signalTree } from "@understudy/engines";
 
 /** Starts children without pause; tells when there are two. */
@@ -64,7 +63,7 @@ describe("a tree that grows while it is killed leaves nobody behind", () => {
           stdio: ["ignore", "pipe", "inherit"],
           env: { ...process.env, TREE: mark },
         });
-        await once(root.stdout as Readable, "data");
+        await once(root.stdout, "data");
         await new Promise((resolve) => setTimeout(resolve, (round * 7) % 40));
         kill(root);
         expect({ round, survivors: await survivors(mark) }).toEqual({ round, survivors: 0 });
