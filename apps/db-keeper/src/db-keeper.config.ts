@@ -61,8 +61,8 @@ export const dbKeeperVariables = {
   /** The port in UNDERSTUDY_MEMBERS by default. */
   UNDERSTUDY_POSTGRES_PORT: portVariable().optional(),
   UNDERSTUDY_POSTGRES_SUPERUSER: z.string().default("postgres"),
-  /** The superuser's password, the same for all instances of the database. */
-  UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFileVariable(),
+  /** The superuser's password, the same for all instances of the database. Below it the former one, while it is replaced. */
+  UNDERSTUDY_DATABASE_PASSWORD_FILE: secretFileVariable().transform((text) => text.split(/\s*\n\s*/)),
   /** Folder of initdb and postgres; the ones that npm installed where not given. Read by `engines`. */
   UNDERSTUDY_POSTGRES_BIN_DIR: z.string().optional(),
   /** Passwords of the roles that others log in as: all of them, or none (then everybody with a password gets in). */

@@ -1,7 +1,9 @@
+import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { applicationRole, ownerRole } from "@understudy/contracts";
 import { createLog, createPool, Identity, ownerSettings, type FailoverPool } from "@understudy/runtime";
-import { setUpSecrets, type KeptSecrets } from "@understudy/secrets";
+import { finishRotation, rotateSecrets, secretFile, setUpSecrets, type KeptSecrets } from "@understudy/secrets";
 import { eventually, temporaryFolder, type TemporaryFolder } from "@understudy/testkit";
 import pg from "pg";
 import { LocalCluster } from "../src/local-cluster.ts";
@@ -164,4 +166,67 @@ describe("a cluster with TLS and roles", () => {
     await pool.end();
     expect((await application.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
   });
+
+  /** Whether the keepers' superuser gets in with what is derived from `secret`; the keepers' own session would do so. */
+  const asKeeper = async (member: string, secret: string): Promise<boolean> => {
+    const { port } = new URL(cluster.databaseInstances.find(({ id }) => id === member)?.url ?? "");
+    const client = new pg.Client({
+      host: "127.0.0.1",
+      port: Number(port),
+      user: "understudy_keeper",
+      password: createHmac("sha256", secret).update("understudy_keeper").digest("hex"),
+      database: "postgres",
+      ssl: { ca: cluster.authority as string },
+    });
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      return true;
+    } catch (error) {
+      if ((error as { code?: string }).code === "28P01") return false;
+      throw error;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  };
+
+  it("gets another superuser's password keeper by keeper; then the former one is of no use", async () => {
+    const { secrets } = cluster.folder;
+    const told = () =>
+      readFileSync(secretFile(secrets, "postgres-a", "superuser.password"), "utf8")
+        .trim()
+        .split("\n");
+    const members = ["postgres-a", "postgres-b"];
+    /** The keeper reads its secrets anew; the standby's first. */
+    const renewed = async (): Promise<void> => {
+      const { rows } = await owner.query<{ member: string }>(
+        "SELECT application_name AS member FROM pg_stat_replication",
+      );
+      const standby = rows.find(({ member }) => members.includes(member))?.member as string;
+      for (const member of [standby, ...members.filter((each) => each !== standby)]) {
+        const keeper = member.replace("postgres", "db-keeper");
+        await cluster.control("kill", keeper);
+        await eventually(
+          async () => {
+            const streams = await owner.query("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'quorum'");
+            return streams.rowCount === 1 && cluster.processes.every(({ state }) => state === "running");
+          },
+          { withinMs: 60_000, describe: `${member} is back and both are in sync` },
+        );
+      }
+    };
+    const [former = ""] = told();
+    expect(await asKeeper("postgres-a", former)).toBe(true);
+    await rotateSecrets(secrets, "postgres-superuser");
+    const [present = ""] = told();
+    await renewed();
+    for (const member of members) {
+      await eventually(() => asKeeper(member, present), { withinMs: 30_000, describe: `${member} knows the new one` });
+      expect(await asKeeper(member, former)).toBe(false);
+    }
+    finishRotation(secrets, "postgres-superuser");
+    expect(told()).toEqual([present]);
+    await renewed();
+    expect((await owner.query("SELECT 1")).rowCount).toBe(1);
+  }, 300_000);
 });

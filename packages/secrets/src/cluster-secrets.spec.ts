@@ -91,24 +91,43 @@ describe("the secrets of a cluster", () => {
     await setUpSecrets({ folder, plan });
   });
 
-  it("of the superuser last as long as the data", async () => {
+  it.each(secretKinds)("of kind %s are replaced by a rotation, and no others", async (kind) => {
     await setUpSecrets({ folder, plan });
-    await expect(rotateSecrets(folder, "postgres-superuser")).rejects.toThrow(/as long as the data/);
+    const [before, kinds] = [contents(), new Map(listSecrets(folder).map((one) => [one.file, one.kind]))];
+    await rotateSecrets(folder, kind);
+    const after = contents();
+    const changed = [...kinds].filter(([file]) => before[file] !== after[file]).map(([, each]) => each);
+    const expected = kind === "authority" ? [kind, "nats-certificates", "postgres-certificates"] : [kind];
+    expect([...new Set(changed)].sort()).toEqual([...expected].sort());
+    expect(listSecrets(folder).every(({ madeAt }) => !Number.isNaN(Date.parse(madeAt)))).toBe(true);
   });
 
-  it.each(secretKinds.filter((kind) => kind !== "postgres-superuser"))(
-    "of kind %s are replaced by a rotation, and no others",
-    async (kind) => {
-      await setUpSecrets({ folder, plan });
-      const [before, kinds] = [contents(), new Map(listSecrets(folder).map((one) => [one.file, one.kind]))];
-      await rotateSecrets(folder, kind);
-      const after = contents();
-      const changed = [...kinds].filter(([file]) => before[file] !== after[file]).map(([, each]) => each);
-      const expected = kind === "authority" ? [kind, "nats-certificates", "postgres-certificates"] : [kind];
-      expect([...new Set(changed)].sort()).toEqual([...expected].sort());
-      expect(listSecrets(folder).every(({ madeAt }) => !Number.isNaN(Date.parse(madeAt)))).toBe(true);
-    },
-  );
+  it("overlap while the superuser's password is rotated: keepers are told both until it is finished", async () => {
+    await setUpSecrets({ folder, plan });
+    const told = () =>
+      readFileSync(secretFile(folder, "postgres-a", "superuser.password"), "utf8")
+        .trim()
+        .split("\n");
+    const [first] = told();
+    await rotateSecrets(folder, "postgres-superuser");
+    const [second, ...former] = told();
+    expect(second).not.toBe(first);
+    expect(former).toEqual([first]);
+    // A second rotation would forget what the instances still know.
+    await expect(rotateSecrets(folder, "postgres-superuser")).rejects.toThrow(/not finished.*--finish/);
+    finishRotation(folder, "postgres-superuser");
+    expect(told()).toEqual([second]);
+    await rotateSecrets(folder, "postgres-superuser");
+    expect(told()[1]).toBe(second);
+  });
+
+  it("of the superuser that are damaged are no longer known to anybody", async () => {
+    await setUpSecrets({ folder, plan });
+    writeFileSync(join(folder, "kept/postgres/superuser.password"), "nonsense");
+    await rotateSecrets(folder, "postgres-superuser");
+    const told = readFileSync(secretFile(folder, "postgres-a", "superuser.password"), "utf8");
+    expect(told.trim().split("\n")).toHaveLength(1);
+  });
 
   it("overlap while users' keys are rotated: nodes let both in until it is finished", async () => {
     await setUpSecrets({ folder, plan });

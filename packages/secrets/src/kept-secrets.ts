@@ -41,11 +41,15 @@ const files = {
   seed: (user: KeyUser) => `kept/nats/${user}.seed`,
   route: "kept/nats/route.password",
   password: (role: DatabaseRole) => `kept/postgres/${role}.password`,
+  /** What the instances know until their keepers have given them the new one. */
+  formerSuperuser: "kept/postgres/superuser-former.password",
   key: (folder: "nats" | "postgres", member: string) => `kept/${folder}/${member}.key`,
   certificate: (folder: "nats" | "postgres", member: string) => `kept/${folder}/${member}.crt`,
   edgeKey: "kept/edge.key",
   edge: "kept/edge.crt",
 } as const;
+
+const overlapping: ReadonlySet<string> = new Set([files.previousAuthority, files.formerSuperuser]);
 
 export interface GivenCertificate {
   readonly certificate: string;
@@ -107,22 +111,24 @@ export class KeptSecrets {
   }
 
   /**
-   * Replaces every secret of a kind. Users' keys and the authority overlap: the old ones count too until `finish`.
+   * Replaces every secret of a kind. Users' keys, the authority and the superuser's password overlap: the old ones count
+   * too until `finish`.
    * @throws SecretsError when something of another kind is missing or damaged.
    */
   async rotate(kind: SecretKind): Promise<void> {
-    if (kind === "postgres-superuser" && readSecret(join(this.folder, files.password("superuser"))) !== undefined) {
+    if (kind === "postgres-superuser" && readSecret(join(this.folder, files.formerSuperuser)) !== undefined) {
       throw new SecretsError([
-        "The superuser's password stands in the data of each instance, and with its role nobody gets in from outside. It lasts as long as the data.",
+        `The rotation before is not finished: when all db-keepers run with it, npx understudy secrets rotate ${kind} --finish --folder ${this.folder}`,
       ]);
     }
     this.check(kind);
+    if (kind === "postgres-superuser") this.#rememberSuperuser();
     if (kind === "nats-users") this.#rememberKeys();
     if (kind === "authority") this.#rememberAuthority();
     // What the authority signed is renewed with it.
     const kinds: SecretKind[] = kind === "authority" ? [kind, "nats-certificates", "postgres-certificates"] : [kind];
     for (const [file, { kind: of }] of Object.entries(this.manifest.files)) {
-      if (!kinds.includes(of) || file === files.previousAuthority) continue;
+      if (!kinds.includes(of) || overlapping.has(file)) continue;
       rmSync(join(this.folder, file), { force: true });
       delete this.manifest.files[file];
     }
@@ -133,9 +139,10 @@ export class KeptSecrets {
   /** The old ones of a kind with an overlap count no longer. */
   finish(kind: SecretKind): void {
     if (kind === "nats-users") this.manifest.previousKeys = {};
-    if (kind === "authority") {
-      rmSync(join(this.folder, files.previousAuthority), { force: true });
-      delete this.manifest.files[files.previousAuthority];
+    const file = { authority: files.previousAuthority, "postgres-superuser": files.formerSuperuser }[kind as string];
+    if (file !== undefined) {
+      rmSync(join(this.folder, file), { force: true });
+      delete this.manifest.files[file];
     }
     writeManifest(this.folder, this.manifest);
   }
@@ -153,6 +160,10 @@ export class KeptSecrets {
   }
   password(role: DatabaseRole): string {
     return this.#read(files.password(role));
+  }
+  /** For keepers: the present one and, during a rotation, the one before below it. */
+  get superuserPasswords(): string {
+    return this.password("superuser") + (readSecret(join(this.folder, files.formerSuperuser)) ?? "");
   }
   /** All authorities that are believed, PEM. */
   get authorities(): string {
@@ -260,6 +271,15 @@ export class KeptSecrets {
         // Damaged: nobody can have used it.
       }
     }
+  }
+
+  #rememberSuperuser(): void {
+    const file = files.password("superuser");
+    const password = readSecret(join(this.folder, file));
+    // Damaged: no instance knows it.
+    if (password === undefined || fingerprintOf(password) !== this.manifest.files[file]?.fingerprint) return;
+    replaceSecret(join(this.folder, files.formerSuperuser), password);
+    record(this.manifest, files.formerSuperuser, "postgres-superuser", password);
   }
 
   #rememberAuthority(): void {

@@ -30,7 +30,12 @@ function ofService(kept: KeptSecrets, kind: ServiceKind): Folder {
     "ca.crt": kept.authorities,
     "nats.seed": kept.seed(kind),
     "supervisor.seed": kept.seed("supervisor"),
-    ...Object.fromEntries((passwordsOf[kind] ?? []).map((role) => [`${role}.password`, kept.password(role)])),
+    ...Object.fromEntries(
+      (passwordsOf[kind] ?? []).map((role) => [
+        `${role}.password`,
+        role === "superuser" ? kept.superuserPasswords : kept.password(role),
+      ]),
+    ),
   };
 }
 

@@ -139,7 +139,8 @@ const afterwards: Readonly<Record<SecretKind, string>> = {
   "nats-routes": "Reload all NATS nodes within a moment (SIGHUP): between an old and a new one there is no route.",
   "nats-certificates": "Restart the NATS nodes one by one.",
   "postgres-certificates": "Restart the db-keepers one by one, the standby's first.",
-  "postgres-superuser": "Make the database anew with it: data that was made with the lost one lets no keeper in.",
+  "postgres-superuser":
+    "Restart the db-keepers one by one, the primary's last (it gives the superusers their new passwords; until then keepers try the former ones too); then: secrets rotate postgres-superuser --finish. Where the former one was lost, data that was made with it lets no keeper in.",
   "postgres-passwords":
     "Restart the db-keepers, the primary's last (it gives the roles their new passwords), then the services: connections that stand stay, new ones need the new password.",
   "edge-certificate": "Restart the load balancers one by one.",

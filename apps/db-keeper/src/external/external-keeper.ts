@@ -14,6 +14,7 @@ export class ExternalKeeper implements OnApplicationBootstrap {
     const { configuration, identity, log, nats } = context;
     const database = configuration.UNDERSTUDY_DATABASE;
     const member = configuration.UNDERSTUDY_MEMBER;
+    const [password = "", ...former] = configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE;
     const address = configuration.UNDERSTUDY_MEMBERS[member] ?? { host: "127.0.0.1", port: 5_432 };
     this.#observer = new ExternalObserver(
       {
@@ -23,7 +24,8 @@ export class ExternalKeeper implements OnApplicationBootstrap {
         address,
         login: {
           user: configuration.UNDERSTUDY_POSTGRES_SUPERUSER,
-          password: configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
+          password,
+          former,
         },
         onChange: () => this.#announcer.changed(),
         onPrimary: (timeline) =>

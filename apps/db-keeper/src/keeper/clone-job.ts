@@ -12,7 +12,7 @@ import {
   type RewindStep,
 } from "@understudy/engines";
 import { type Log } from "@understudy/runtime";
-import type { Login } from "../postgres/sessions.ts";
+import { provenLogin, type Login } from "../postgres/sessions.ts";
 
 export interface CloneTarget {
   readonly member: string;
@@ -27,6 +27,8 @@ export interface CloneSource {
   /** The data that is there is whole, was this source's database's primary once and has parted since. */
   readonly isFormerPrimary: boolean;
 }
+
+const loginMs = 5_000;
 
 interface Job {
   readonly from: string;
@@ -92,14 +94,15 @@ export class CloneJob {
   }
 
   async #copy(source: CloneSource, signal: AbortSignal): Promise<void> {
-    if (source.isFormerPrimary && (await this.#isRewound(source, signal))) return;
+    const login = await provenLogin(source.address, this.target.login, loginMs);
+    if (source.isFormerPrimary && (await this.#isRewound(source, login, signal))) return;
     signal.throwIfAborted();
     const startedAt = performance.now();
     await cloneStandby({
       dataDir: this.target.dataDir,
       from: source.address,
-      replication: this.target.login,
-      authority: this.target.login.authority,
+      replication: login,
+      authority: login.authority,
       label: this.target.member,
       signal,
       systemIdentifier: source.systemIdentifier,
@@ -111,9 +114,9 @@ export class CloneJob {
     );
   }
 
-  async #isRewound({ from, address }: CloneSource, signal: AbortSignal): Promise<boolean> {
+  async #isRewound({ from, address }: CloneSource, login: Login, signal: AbortSignal): Promise<boolean> {
     if (postgresBinaries().rewind === undefined) return false;
-    const { member, dataDir, login } = this.target;
+    const { member, dataDir } = this.target;
     const startedAt = performance.now();
     try {
       const { copiedBytes, sourceBytes } = await rewindStandby({

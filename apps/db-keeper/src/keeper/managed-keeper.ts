@@ -65,6 +65,7 @@ export class ManagedKeeper implements OnApplicationBootstrap {
     const member = configuration.UNDERSTUDY_MEMBER;
     const members = configuration.UNDERSTUDY_MEMBERS;
     const dataDir = configuration.UNDERSTUDY_POSTGRES_DATA_DIR;
+    const [password = "", ...former] = configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE;
     this.#instance = new PostgresInstance(
       {
         member,
@@ -74,7 +75,8 @@ export class ManagedKeeper implements OnApplicationBootstrap {
         host: configuration.UNDERSTUDY_POSTGRES_HOST,
         port: configuration.UNDERSTUDY_POSTGRES_PORT ?? members[member]?.port ?? 5_432,
         superuser: configuration.UNDERSTUDY_POSTGRES_SUPERUSER,
-        password: configuration.UNDERSTUDY_DATABASE_PASSWORD_FILE,
+        password,
+        formerPasswords: former,
         database,
         settings: configuration.UNDERSTUDY_POSTGRES_SETTINGS,
         roles: rolePasswords(configuration),

@@ -33,7 +33,7 @@ import { OperationalError, pause, type Log } from "@understudy/runtime";
 import type { DataFacts, PostgresFacts } from "../decision/facts.ts";
 import { observe, type Observation } from "./observation.ts";
 import { RedundancyWatch } from "./redundancy-watch.ts";
-import { admittedRoles, equipRoles, type RolePasswords } from "./roles.ts";
+import { admittedRoles, equipRoles, setPassword, type RolePasswords } from "./roles.ts";
 import { keeperPassword, keeperRole, withSession, type Login } from "./sessions.ts";
 import { PostgresWatcher } from "./watcher.ts";
 
@@ -48,6 +48,8 @@ export interface InstanceOptions {
   readonly port: number;
   readonly superuser: string;
   readonly password: string;
+  /** Of the superuser, while it is being replaced. */
+  readonly formerPasswords: readonly string[];
   readonly database: string;
   readonly settings: Readonly<Record<string, string>>;
   /** Where given, only these roles are let in beside the keepers', and no superuser from outside. */
@@ -126,8 +128,13 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
   }
 
   get login(): Login {
-    const { password, tls } = this.options;
-    return { user: keeperRole, password: keeperPassword(password), authority: tls?.authority };
+    const { password, formerPasswords, tls } = this.options;
+    return {
+      user: keeperRole,
+      password: keeperPassword(password),
+      former: formerPasswords.map(keeperPassword),
+      authority: tls?.authority,
+    };
   }
 
   /** What lies on the disk. */
@@ -223,7 +230,7 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
       await process.ready((signal) => postgresReady(options, signal), initialiseMs);
       await withSession(
         { host, port },
-        { user: superuser, password, database, authority: this.login.authority },
+        { user: superuser, password, former: this.options.formerPasswords, database, authority: this.login.authority },
         proofMs,
         async (client) => {
           const { rowCount } = await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [keeperRole]);
@@ -345,13 +352,19 @@ export class PostgresInstance extends EventEmitter<InstanceEvents> {
 
   /** Passwords may have been replaced while this process was away. */
   async #equip(): Promise<void> {
-    const { database, roles } = this.options;
-    if (this.#isEquipped || roles === undefined) return;
+    const { database, roles, superuser, password, formerPasswords } = this.options;
+    if (this.#isEquipped || (roles === undefined && formerPasswords.length === 0)) return;
     this.#isEquipped = true;
     try {
-      await withSession(this.#own, { ...this.login, database }, proofMs, (client) =>
-        equipRoles(client, database, roles),
-      );
+      await withSession(this.#own, { ...this.login, database }, proofMs, async (client) => {
+        if (roles) await equipRoles(client, database, roles);
+        // Last, for those who know only the former ones: their time is over with this.
+        if (formerPasswords.length > 0) {
+          await setPassword(client, superuser, password);
+          await setPassword(client, keeperRole, this.login.password);
+          this.log.info("the superusers' passwords are replaced");
+        }
+      });
     } catch (error) {
       this.#isEquipped = false;
       this.log.debug({ reason: (error as Error).message }, "the roles wait for their passwords");

@@ -24,6 +24,10 @@ export const admittedRoles = (database: string): AdmittedRoles => ({
   backup: backupRole,
 });
 
+export async function setPassword(client: ClientBase, role: string, password: string): Promise<void> {
+  await client.query(`ALTER ROLE ${client.escapeIdentifier(role)} PASSWORD ${client.escapeLiteral(password)}`);
+}
+
 /** Makes what is missing and sets all passwords; nothing of it waits for a standby. */
 export async function equipRoles(client: ClientBase, database: string, passwords: RolePasswords): Promise<void> {
   const roles = [

@@ -13,13 +13,15 @@ export const keeperPassword = (superuserPassword: string): string =>
 export interface Login {
   readonly user: string;
   readonly password: string;
+  /** Tried where `password` is refused: it is being replaced, and the server does not know it yet. */
+  readonly former?: readonly string[];
   readonly database?: string;
   /** PEM of whom to believe that it is an instance of this database; with it nothing is said without TLS. */
   readonly authority?: string | undefined;
 }
 
 /** A client that is not connected yet. Its errors reach the query in work; an idle one just ends. */
-export function session(address: PostgresAddress, login: Login, timeoutMs: number): pg.Client {
+function session(address: PostgresAddress, login: Login, timeoutMs: number): pg.Client {
   const client = new pg.Client({
     ...address,
     user: login.user,
@@ -40,6 +42,34 @@ export function session(address: PostgresAddress, login: Login, timeoutMs: numbe
   return client;
 }
 
+/** A connection, and with which of the passwords. @throws what the last attempt throws */
+async function admitted(address: PostgresAddress, login: Login, timeoutMs: number) {
+  const passwords = [login.password, ...(login.former ?? [])];
+  for (const [index, password] of passwords.entries()) {
+    const client = session(address, { ...login, password }, timeoutMs);
+    try {
+      await client.connect();
+      return { client, password };
+    } catch (error) {
+      leave(client);
+      const isRefused = error instanceof pg.DatabaseError && error.code === "28P01";
+      if (!isRefused || index === passwords.length - 1) throw error;
+    }
+  }
+  throw new RangeError("A login has a password.");
+}
+
+export const connected = async (address: PostgresAddress, login: Login, timeoutMs: number): Promise<pg.Client> =>
+  (await admitted(address, login, timeoutMs)).client;
+
+/** The login with the one password that `address` takes, for programs that try only one. */
+export async function provenLogin(address: PostgresAddress, login: Login, timeoutMs: number): Promise<Login> {
+  if (login.former === undefined || login.former.length === 0) return login;
+  const { client, password } = await admitted(address, login, timeoutMs);
+  leave(client);
+  return { ...login, password, former: [] };
+}
+
 /** Connects, runs `work` within `timeoutMs` and ends the connection. */
 export async function withSession<Result>(
   address: PostgresAddress,
@@ -47,13 +77,13 @@ export async function withSession<Result>(
   timeoutMs: number,
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
-  const client = session(address, login, timeoutMs);
+  const startedAt = performance.now();
+  const client = await connected(address, login, timeoutMs);
   const timer = setTimeout(
     () => client.connection.stream.destroy(new Error(`No answer in ${timeoutMs} ms.`)),
-    timeoutMs,
+    Math.max(0, timeoutMs - (performance.now() - startedAt)),
   );
   try {
-    await client.connect();
     return await work(client);
   } finally {
     clearTimeout(timer);

@@ -12,7 +12,7 @@ import type { PostgresAddress } from "@understudy/engines";
 import { pause, type Log } from "@understudy/runtime";
 import pg from "pg";
 import { observe, type Observation } from "./observation.ts";
-import { leave, session, type Login } from "./sessions.ts";
+import { connected, leave, type Login } from "./sessions.ts";
 
 const tickMs = 50;
 const lookEveryMs = 100;
@@ -100,10 +100,10 @@ export class PostgresWatcher {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const client = session(this.address, this.login, answerMs);
+      let client: pg.Client | undefined;
       try {
         this.#askedSince = "waiting";
-        await client.connect();
+        client = await connected(this.address, this.login, answerMs);
         this.#answered();
         this.#client = client;
         while (!signal.aborted) {
@@ -129,7 +129,7 @@ export class PostgresWatcher {
         }
       } finally {
         this.#client = undefined;
-        leave(client);
+        if (client) leave(client);
       }
       await pause(tryAgainMs, signal);
     }
