@@ -6,6 +6,7 @@
  * again. A fault counts only when it took effect, see `faults.ts`.
  */
 import { loginOptions } from "@understudy/runtime/nats-login";
+import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import {
   clusterStatus,
@@ -44,10 +45,18 @@ export interface CampaignOptions {
   readonly onFault?: (text: string) => void;
 }
 
+export interface Strike {
+  /** Wall clock, milliseconds since 1970. */
+  readonly at: number;
+  /** `7/28 kill postgres-a` */
+  readonly text: string;
+}
+
 export interface CampaignReport {
   readonly seed: number;
   /** Faults that took effect. */
   readonly faults: number;
+  readonly strikes: readonly Strike[];
   readonly takeovers: number;
   readonly load: OrderLoadReport;
   readonly ledger: LedgerReport;
@@ -66,6 +75,7 @@ const standStillMs = { least: 3_500, most: 6_000 };
 
 export class Campaign {
   readonly #random: SeededRandom;
+  readonly #strikes: Strike[] = [];
   #connection: NatsConnection | undefined;
 
   constructor(
@@ -116,6 +126,7 @@ export class Campaign {
       return {
         seed: this.options.seed,
         faults,
+        strikes: this.#strikes,
         takeovers: (await this.#leader()).term - firstTerm,
         load: report,
         ledger: await ledger.check(pool),
@@ -140,11 +151,11 @@ export class Campaign {
       const fault = parseFault(round.pop() ?? "");
       await pause(this.#random.between(0, mostWaitMs));
       const target = await this.#resolve(fault.target);
+      const text = `${index + 1}/${this.options.faults} ${fault.action} ${target}`;
+      this.#strikes.push({ at: Date.now(), text });
       const tookEffect = await this.#strike({ ...fault, target });
       if (tookEffect) effective += 1;
-      this.options.onFault?.(
-        `${index + 1}/${this.options.faults} ${fault.action} ${target}${tookEffect ? "" : ": without effect"}`,
-      );
+      this.options.onFault?.(tookEffect ? text : `${text}: without effect`);
     }
     return effective;
   }
@@ -247,16 +258,30 @@ export class Campaign {
     });
   }
 
+  async #streamsBehind(): Promise<string[]> {
+    const manager = await jetstreamManager(this.#client, { timeout: 1_000 });
+    const behind: string[] = [];
+    for await (const { config, cluster } of manager.streams.list()) {
+      const copies = cluster?.replicas?.filter(({ current, offline }) => current && offline !== true).length ?? 0;
+      if (cluster?.leader === undefined || copies < config.num_replicas - 1) behind.push(config.name);
+    }
+    return behind;
+  }
+
   #status() {
     return call(this.#client, clusterStatus, {}, { timeoutMs: 1_000 });
   }
 
-  /** Everything runs, an alternate is ready, every app server is accepting, the standby is in sync. */
+  /**
+   * Everything runs, an alternate is ready, every app server is accepting, the standby is in sync, and each stream of NATS
+   * has all its copies.
+   */
   async #whole(): Promise<void> {
     const lacks = async (): Promise<readonly string[]> => {
       const { processes } = this.cluster;
       const { appServers, instances, leader } = await this.#status();
       const { primary, members, degradedSince } = await this.#database();
+      const behind = await this.#streamsBehind();
       const hasAlternate = instances.some(
         ({ instance, ready, verdict }) =>
           instance.kind === "message-server" && instance.id !== leader.holder.id && ready && verdict === "alive",
@@ -272,6 +297,7 @@ export class Campaign {
         ...(primary === undefined ? ["the database has no primary"] : []),
         ...(degradedSince === undefined ? [] : [`the database is degraded since ${degradedSince}`]),
         ...members.filter(({ inSync }) => !inSync).map((member) => `not in sync: ${JSON.stringify(member)}`),
+        ...behind.map((name) => `the stream ${name} lacks a leader or a copy`),
       ];
     };
     await eventually(

@@ -94,7 +94,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: `${keeper}/src/decision/entry-rules.ts`,
     right: "if (data.timeline < entry.timeline || (data.timeline > entry.timeline && !isOwn)) return false;",
     wrong: "",
-    test: simulationOfKeepers,
+    test: { path: `${keeper}/src/decision/entry-rules.spec.ts` },
   },
   {
     name: "PostgreSQL stops waiting for a standby before the entry says so",

@@ -27,6 +27,8 @@ export interface OrderLoadReport {
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
   /** Longest time in which no order was acknowledged. */
   readonly longestGapMs: number;
+  /** When that ended; wall clock, milliseconds since 1970. */
+  readonly longestGapEndedAt: number;
   readonly records: readonly OrderRecord[];
 }
 
@@ -41,8 +43,12 @@ export function summarize(
   const ends = acknowledged.map(({ startedAt: from, ms }) => from + ms).sort((a, b) => a - b);
   const moments = [startedAt, ...ends, endedAt];
   let longestGapMs = 0;
+  let longestGapEndedAt = startedAt;
   for (let index = 1; index < moments.length; index += 1) {
-    longestGapMs = Math.max(longestGapMs, moments[index]! - moments[index - 1]!);
+    const gapMs = moments[index]! - moments[index - 1]!;
+    if (gapMs <= longestGapMs) continue;
+    longestGapMs = gapMs;
+    longestGapEndedAt = moments[index]!;
   }
   const seconds = (endedAt - startedAt) / 1_000;
   return {
@@ -62,6 +68,7 @@ export function summarize(
       max: latencies.at(-1) ?? 0,
     },
     longestGapMs,
+    longestGapEndedAt,
     records,
   };
 }
