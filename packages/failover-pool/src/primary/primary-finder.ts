@@ -173,7 +173,7 @@ export class PrimaryFinder {
       }
       this.#reasons = choice.reasons;
       if (choice.told !== undefined) this.#rejectAll(choice.told);
-      await this.#pause(retryWaitMs(tries, Math.random()));
+      await this.#pause(retryWaitMs(tries, Math.random(), "questions"));
     }
     this.#isSeekLoopRunning = false;
     // Lost again between taking it and coming here.
