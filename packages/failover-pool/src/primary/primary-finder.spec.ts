@@ -1,3 +1,4 @@
+import { jest } from "@jest/globals";
 import { DatabaseUnavailableError } from "../errors/pool-errors.ts";
 import type { HostAnswer, ServerFacts } from "./choose-primary.ts";
 import type { Host } from "./host-list.ts";
@@ -103,4 +104,34 @@ it("an end tells those who wait", async () => {
   finder.stop();
   await expect(waiting).rejects.toThrow("The pool has ended.");
   await expect(finder.wait(soon())).rejects.toThrow("The pool has ended.");
+});
+
+it("counts what a host says between two rounds, and ends the wait when it is the primary", async () => {
+  jest.useFakeTimers();
+  try {
+    let answerOfB: (answer: HostAnswer) => void = () => undefined;
+    let asked = 0;
+    const finder = new PrimaryFinder({
+      hosts,
+      expectedSystem: undefined,
+      ask: ({ id }) => {
+        if (id === "b") asked++;
+        return { answer: new Promise((resolve) => id === "b" && (answerOfB = resolve)), stop: () => undefined };
+      },
+      found: () => undefined,
+      lost: () => undefined,
+    });
+    const primary = finder.wait(performance.now() + 60_000);
+    // The first round is over, the second has not begun.
+    await jest.advanceTimersByTimeAsync(155);
+    answerOfB(server({}));
+    // What a says is waited for, but not for long.
+    await jest.advanceTimersByTimeAsync(70);
+    expect(finder.primary?.host.id).toBe("b");
+    expect((await primary).host.id).toBe("b");
+    expect(asked).toBe(1);
+    finder.stop();
+  } finally {
+    jest.useRealTimers();
+  }
 });

@@ -67,6 +67,10 @@ export class PrimaryFinder {
   #reasons: readonly HostReason[] = [];
   readonly #waiters = new Set<Waiter>();
   readonly #asking = new Map<Host, Asking>();
+  /** Who collects answers at this moment. */
+  readonly #rounds = new Set<(host: Host, answer: HostAnswer) => void>();
+  /** Answers that came after the end of the round in which they were asked for. */
+  readonly #late = new Map<Host, HostAnswer>();
   #wake: (() => void) | undefined;
   #isSeekLoopRunning = false;
   #doubting: Promise<void> | undefined;
@@ -195,6 +199,7 @@ export class PrimaryFinder {
     const primary: Primary = { host, timeline: facts.timeline, system: facts.system, generation: ++this.#generation };
     this.#state = { phase: "known", primary };
     this.#reasons = [];
+    this.#late.clear();
     this.parts.found(primary, last);
     for (const waiter of this.#waiters) {
       clearTimeout(waiter.timer);
@@ -213,33 +218,53 @@ export class PrimaryFinder {
 
   /** Ends when all hosts have answered, a grace after the first primary did, or after `roundMs`. */
   async #round(): Promise<Choice> {
-    const answers = new Map<Host, HostAnswer>();
+    const answers = new Map(this.#late);
+    this.#late.clear();
     await new Promise<void>((resolve) => {
-      let timer = setTimeout(resolve, roundMs);
-      for (const host of this.parts.hosts) {
-        let asking = this.#asking.get(host);
-        if (asking === undefined) {
-          asking = this.parts.ask(host);
-          this.#asking.set(host, asking);
-          void asking.answer.then(() => this.#asking.delete(host));
-        }
-        void asking.answer.then((answer) => {
-          answers.set(host, answer);
-          if (answers.size === this.parts.hosts.length) {
-            clearTimeout(timer);
-            resolve();
-          } else if (choosePrimary([{ host, answer }], this.#seen).type === "primary") {
-            clearTimeout(timer);
-            timer = setTimeout(resolve, graceMs);
-          }
-        });
-      }
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#rounds.delete(collect);
+        resolve();
+      };
+      let timer = setTimeout(end, roundMs);
+      const collect = (host: Host, answer: HostAnswer): void => {
+        answers.set(host, answer);
+        look(host, answer);
+      };
+      const look = (host: Host, answer: HostAnswer): void => {
+        if (answers.size === this.parts.hosts.length) return end();
+        if (!this.#isPrimary(host, answer)) return;
+        clearTimeout(timer);
+        timer = setTimeout(end, graceMs);
+      };
+      this.#rounds.add(collect);
+      for (const host of this.parts.hosts) if (!answers.has(host)) this.#ask(host);
+      for (const [host, answer] of answers) look(host, answer);
     });
     const asked: AskedHost[] = this.parts.hosts.map((host) => ({
       host,
       answer: answers.get(host) ?? { type: "silent" },
     }));
     return choosePrimary(asked, this.#seen);
+  }
+
+  #isPrimary(host: Host, answer: HostAnswer): boolean {
+    return choosePrimary([{ host, answer }], this.#seen).type === "primary";
+  }
+
+  /** Once at a time. What comes between two rounds counts in the next one, which comes at once when it is the primary. */
+  #ask(host: Host): void {
+    if (this.#asking.has(host)) return;
+    const asking = this.parts.ask(host);
+    this.#asking.set(host, asking);
+    void asking.answer.then((answer) => {
+      this.#asking.delete(host);
+      if (this.#rounds.size > 0) for (const collect of [...this.#rounds]) collect(host, answer);
+      else if (this.#state.phase === "seeking") {
+        this.#late.set(host, answer);
+        if (this.#isPrimary(host, answer)) this.#wake?.();
+      }
+    });
   }
 
   #pause(waitMs: number): Promise<void> {
