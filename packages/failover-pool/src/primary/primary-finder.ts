@@ -259,7 +259,7 @@ export class PrimaryFinder {
     this.#asking.set(host, asking);
     void asking.answer.then((answer) => {
       this.#asking.delete(host);
-      if (this.#rounds.size > 0) for (const collect of [...this.#rounds]) collect(host, answer);
+      if (this.#rounds.size > 0) this.#rounds.forEach((collect) => collect(host, answer));
       else if (this.#state.phase === "seeking") {
         this.#late.set(host, answer);
         if (this.#isPrimary(host, answer)) this.#wake?.();
