@@ -262,7 +262,7 @@ export class Campaign {
     const manager = await jetstreamManager(this.#client, { timeout: 1_000 });
     const behind: string[] = [];
     for await (const { config, cluster } of manager.streams.list()) {
-      const copies = cluster?.replicas?.filter(({ current, offline }) => current && offline !== true).length ?? 0;
+      const copies = cluster?.replicas?.filter(({ current, offline }) => current && !offline).length ?? 0;
       if (cluster?.leader === undefined || copies < config.num_replicas - 1) behind.push(config.name);
     }
     return behind;
