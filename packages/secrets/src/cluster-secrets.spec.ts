@@ -121,6 +121,24 @@ describe("the secrets of a cluster", () => {
     expect(told()[1]).toBe(second);
   });
 
+  it.each([
+    ["before the new one was made", (old: string) => [old, old]],
+    ["before it was written down", (old: string) => [old, "not-told-to-anybody\n"]],
+  ])("of the superuser survive a rotation that was killed %s", async (_when, left) => {
+    await setUpSecrets({ folder, plan });
+    const file = join(folder, "kept/postgres/superuser.password");
+    const old = readFileSync(file, "utf8");
+    const [former = "", present = ""] = left(old);
+    writeFileSync(join(folder, "kept/postgres/superuser-former.password"), former);
+    writeFileSync(file, present);
+    await rotateSecrets(folder, "postgres-superuser");
+    const told = readFileSync(secretFile(folder, "postgres-a", "superuser.password"), "utf8")
+      .trim()
+      .split("\n");
+    expect(told).toEqual([expect.not.stringMatching(present.trim()), old.trim()]);
+    finishRotation(folder, "postgres-superuser");
+  });
+
   it("of the superuser that are damaged are no longer known to anybody", async () => {
     await setUpSecrets({ folder, plan });
     writeFileSync(join(folder, "kept/postgres/superuser.password"), "nonsense");

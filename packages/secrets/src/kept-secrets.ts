@@ -116,11 +116,6 @@ export class KeptSecrets {
    * @throws SecretsError when something of another kind is missing or damaged.
    */
   async rotate(kind: SecretKind): Promise<void> {
-    if (kind === "postgres-superuser" && readSecret(join(this.folder, files.formerSuperuser)) !== undefined) {
-      throw new SecretsError([
-        `The rotation before is not finished: when all db-keepers run with it, npx understudy secrets rotate ${kind} --finish --folder ${this.folder}`,
-      ]);
-    }
     this.check(kind);
     if (kind === "postgres-superuser") this.#rememberSuperuser();
     if (kind === "nats-users") this.#rememberKeys();
@@ -273,13 +268,25 @@ export class KeptSecrets {
     }
   }
 
+  /**
+   * What the instances know: the present one where it is whole. Else the former one as it stands: a rotation that was
+   * killed had told nobody of the present one.
+   * @throws SecretsError when a rotation is under way: the one before the former one would be forgotten.
+   */
   #rememberSuperuser(): void {
     const file = files.password("superuser");
-    const password = readSecret(join(this.folder, file));
-    // Damaged: no instance knows it.
-    if (password === undefined || fingerprintOf(password) !== this.manifest.files[file]?.fingerprint) return;
-    replaceSecret(join(this.folder, files.formerSuperuser), password);
-    record(this.manifest, files.formerSuperuser, "postgres-superuser", password);
+    const present = readSecret(join(this.folder, file));
+    const former = readSecret(join(this.folder, files.formerSuperuser));
+    const isWhole = present !== undefined && fingerprintOf(present) === this.manifest.files[file]?.fingerprint;
+    if (isWhole && former !== undefined && former !== present) {
+      throw new SecretsError([
+        `The rotation before is not finished: when all db-keepers run with it, npx understudy secrets rotate postgres-superuser --finish --folder ${this.folder}`,
+      ]);
+    }
+    const known = isWhole ? present : former;
+    if (known === undefined) return;
+    replaceSecret(join(this.folder, files.formerSuperuser), known);
+    record(this.manifest, files.formerSuperuser, "postgres-superuser", known);
   }
 
   #rememberAuthority(): void {

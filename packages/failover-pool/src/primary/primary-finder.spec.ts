@@ -106,32 +106,48 @@ it("an end tells those who wait", async () => {
   await expect(finder.wait(soon())).rejects.toThrow("The pool has ended.");
 });
 
-it("counts what a host says between two rounds, and ends the wait when it is the primary", async () => {
-  jest.useFakeTimers();
-  try {
-    let answerOfB: (answer: HostAnswer) => void = () => undefined;
-    let asked = 0;
+describe("what a host says between two rounds", () => {
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+
+  /** Host a never answers, b when it is told to. */
+  function slowRig() {
+    const answers: ((answer: HostAnswer) => void)[] = [];
     const finder = new PrimaryFinder({
       hosts,
       expectedSystem: undefined,
-      ask: ({ id }) => {
-        if (id === "b") asked++;
-        return { answer: new Promise((resolve) => id === "b" && (answerOfB = resolve)), stop: () => undefined };
-      },
+      ask: ({ id }) => ({
+        answer: new Promise((resolve) => id === "b" && answers.push(resolve)),
+        stop: () => undefined,
+      }),
       found: () => undefined,
       lost: () => undefined,
     });
-    const primary = finder.wait(performance.now() + 60_000);
-    // The first round is over, the second has not begun.
-    await jest.advanceTimersByTimeAsync(155);
-    answerOfB(server({}));
+    return { finder, answers, primary: finder.wait(performance.now() + 60_000) };
+  }
+  const firstRoundIsOver = () => jest.advanceTimersByTimeAsync(155);
+
+  it("counts, and ends the wait, when it is the primary", async () => {
+    const { finder, answers, primary } = slowRig();
+    await firstRoundIsOver();
+    answers[0]?.(server({}));
     // What a says is waited for, but not for long.
     await jest.advanceTimersByTimeAsync(70);
     expect(finder.primary?.host.id).toBe("b");
     expect((await primary).host.id).toBe("b");
-    expect(asked).toBe(1);
+    expect(answers).toHaveLength(1);
     finder.stop();
-  } finally {
-    jest.useRealTimers();
-  }
+  });
+
+  it("is asked anew when it is no primary: it may have become one since", async () => {
+    const { finder, answers, primary } = slowRig();
+    await firstRoundIsOver();
+    answers[0]?.(server({ isStandby: true }));
+    await jest.advanceTimersByTimeAsync(30);
+    expect(answers).toHaveLength(2);
+    answers[1]?.(server({}));
+    await jest.advanceTimersByTimeAsync(70);
+    expect((await primary).host.id).toBe("b");
+    finder.stop();
+  });
 });

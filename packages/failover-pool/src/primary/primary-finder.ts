@@ -69,7 +69,7 @@ export class PrimaryFinder {
   readonly #asking = new Map<Host, Asking>();
   /** Who collects answers at this moment. */
   readonly #rounds = new Set<(host: Host, answer: HostAnswer) => void>();
-  /** Answers that came after the end of the round in which they were asked for. */
+  /** Primaries that answered after the end of the round in which they were asked. */
   readonly #late = new Map<Host, HostAnswer>();
   #wake: (() => void) | undefined;
   #isSeekLoopRunning = false;
@@ -252,7 +252,10 @@ export class PrimaryFinder {
     return choosePrimary([{ host, answer }], this.#seen).type === "primary";
   }
 
-  /** Once at a time. What comes between two rounds counts in the next one, which comes at once when it is the primary. */
+  /**
+   * Once at a time. A primary that answers between two rounds counts in the next one, which comes at once; any other
+   * answer would be older then than one that is asked for anew.
+   */
   #ask(host: Host): void {
     if (this.#asking.has(host)) return;
     const asking = this.parts.ask(host);
@@ -260,9 +263,9 @@ export class PrimaryFinder {
     void asking.answer.then((answer) => {
       this.#asking.delete(host);
       if (this.#rounds.size > 0) this.#rounds.forEach((collect) => collect(host, answer));
-      else if (this.#state.phase === "seeking") {
+      else if (this.#state.phase === "seeking" && this.#isPrimary(host, answer)) {
         this.#late.set(host, answer);
-        if (this.#isPrimary(host, answer)) this.#wake?.();
+        this.#wake?.();
       }
     });
   }
